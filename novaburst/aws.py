@@ -1,0 +1,37 @@
+"""boto3 clients as every tier makes them: bounded waits, standard retries, a connection pool as wide as its threads.
+
+The endpoint, the region and the credentials come from the standard `AWS_*` variables, an instance profile or a
+profile file; nothing here knows which AWS answers.
+"""
+
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+from novaburst.bounds import LONG_POLL_SECONDS
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+    from types_boto3_sqs import SQSClient
+
+
+def config(connections: int = 16) -> Config:
+    """The botocore configuration for clients shared by up to `connections` threads."""
+    return Config(
+        max_pool_connections=connections,
+        connect_timeout=5,
+        read_timeout=LONG_POLL_SECONDS + 10,
+        retries={"mode": "standard", "total_max_attempts": 5},
+        tcp_keepalive=True,
+    )
+
+
+def s3_client(connections: int = 16) -> "S3Client":
+    """An S3 client; create it once at start, not in a thread."""
+    return boto3.client("s3", config=config(connections))
+
+
+def sqs_client(connections: int = 16) -> "SQSClient":
+    """An SQS client; create it once at start, not in a thread."""
+    return boto3.client("sqs", config=config(connections))

@@ -1,0 +1,33 @@
+"""Every default bound on size, count, time and pixels, in one place; the settings of each tier start from these.
+
+The CloudFormation template receives the same numbers as parameters from `novaburst deploy`.
+"""
+
+# SQS refuses a longer body: MaximumMessageSize of both queues, in bytes.
+MAX_MESSAGE_BYTES = 1024
+# One uploaded file, in bytes. A 24-megapixel camera JPEG is about 10 MB.
+MAX_IMAGE_BYTES = 20 * 1024 * 1024
+# One decoded image, in pixels (width times height), checked before decoding.
+MAX_IMAGE_PIXELS = 100_000_000
+# Files in one upload request.
+MAX_FILES_PER_UPLOAD = 5_000
+# A display name, in characters; longer ones are cut with a mark.
+MAX_NAME_CHARS = 255
+# The longest time that a client may wait for a result inside one request, in seconds. nginx and gunicorn follow it.
+MAX_WAIT_SECONDS = 600
+# How long SQS hides a message that a worker has taken, in seconds; the worker's heartbeat extends it.
+VISIBILITY_TIMEOUT_SECONDS = 60
+# Receives of one message before SQS moves it to the dead-letter queue.
+MAX_RECEIVE_COUNT = 8
+# Receive count at which a worker answers with an error instead of trying again; below MAX_RECEIVE_COUNT.
+POISON_RECEIVE_COUNT = 5
+# The longest long poll that SQS allows, in seconds.
+LONG_POLL_SECONDS = 20
+# Messages that one SQS batch call carries.
+SQS_BATCH = 10
+# The fleet's hard maximum, in instances: the last clamp on every path.
+FLEET_HARD_MAXIMUM = 20
+# How long a worker without work keeps its instance, in seconds.
+IDLE_SECONDS = 60
+# How long uploaded images and results stay in their buckets, in days.
+RETENTION_DAYS = 30

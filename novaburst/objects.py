@@ -1,0 +1,79 @@
+"""The thin module over S3: a bucket's objects, with absence as a value of its own."""
+
+from collections.abc import Iterator, Mapping
+from typing import IO, TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+
+_ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
+
+
+class ObjectMissingError(LookupError):
+    """No object lies under that key."""
+
+
+class ObjectTooLargeError(ValueError):
+    """The object has more bytes than the caller allows."""
+
+
+class Bucket:
+    """One S3 bucket. Safe to share between threads, as its client is."""
+
+    def __init__(self, client: "S3Client", name: str) -> None:
+        self._client = client
+        self.name = name
+
+    def put(
+        self,
+        key: str,
+        body: bytes | IO[bytes],
+        *,
+        content_type: str = "application/octet-stream",
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        """Store an object whole; `metadata` values must be ASCII, as S3 demands."""
+        self._client.put_object(
+            Bucket=self.name, Key=key, Body=body, ContentType=content_type, Metadata=dict(metadata or {})
+        )
+
+    def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
+        """The object's bytes.
+
+        Raises:
+            ObjectMissingError: no such key.
+            ObjectTooLargeError: it is longer than `max_bytes`; nothing of it was read.
+        """
+        try:
+            response = self._client.get_object(Bucket=self.name, Key=key)
+        except ClientError as error:
+            if _is_absent(error):
+                raise ObjectMissingError(f"s3://{self.name}/{key}") from error
+            raise
+        with response["Body"] as stream:
+            if max_bytes is not None and response["ContentLength"] > max_bytes:
+                raise ObjectTooLargeError(f"{response['ContentLength']} bytes; the limit is {max_bytes}")
+            return stream.read()
+
+    def exists(self, key: str) -> bool:
+        """Whether an object lies under that key."""
+        try:
+            self._client.head_object(Bucket=self.name, Key=key)
+        except ClientError as error:
+            if _is_absent(error):
+                return False
+            raise
+        return True
+
+    def keys(self, *, after: str = "") -> Iterator[str]:
+        """Every key that sorts after `after`, in order, page by page."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, StartAfter=after)
+        for page in pages:
+            for entry in page.get("Contents", []):
+                yield entry["Key"]
+
+
+def _is_absent(error: ClientError) -> bool:
+    return error.response.get("Error", {}).get("Code") in _ABSENT

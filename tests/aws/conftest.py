@@ -1,0 +1,33 @@
+"""The queues and buckets of one deployment, in moto, as the tests against AWS calls need them."""
+
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from novaburst.bounds import MAX_MESSAGE_BYTES, VISIBILITY_TIMEOUT_SECONDS
+from novaburst.settings import Settings
+
+
+@pytest.fixture
+def aws(_no_real_aws: None) -> Iterator[Settings]:
+    """An empty deployment: its settings; queues and buckets exist under their names."""
+    settings = Settings.load(prefix="novatest")
+    with mock_aws():
+        s3, sqs = boto3.client("s3"), boto3.client("sqs")
+        for bucket in (settings.in_bucket, settings.out_bucket):
+            s3.create_bucket(Bucket=bucket)
+        attributes = {
+            "MaximumMessageSize": str(MAX_MESSAGE_BYTES),
+            "VisibilityTimeout": str(VISIBILITY_TIMEOUT_SECONDS),
+        }
+        queues = (
+            settings.request_queue,
+            settings.response_queue,
+            settings.dead_letter_queue,
+            settings.wake_queue,
+        )
+        for queue in queues:
+            sqs.create_queue(QueueName=queue, Attributes=attributes)
+        yield settings
