@@ -1,0 +1,87 @@
+"""Child processes that never outlive this one: started in sessions of their own, ended in order, killed if deaf."""
+
+import contextlib
+import ctypes
+import logging
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def die_with_parent() -> None:
+    """Ask Linux to send this process SIGTERM when its parent ends, however it ends (prctl(2), PR_SET_PDEATHSIG)."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class Child:
+    """One long-running process with its log file."""
+
+    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log_file: Path) -> None:
+        self.name = name
+        self._command = list(command)
+        self._environment = dict(environment)
+        self._log_file = log_file
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, or start it again; output is appended to the log file."""
+        self._log_file.parent.mkdir(parents=True, exist_ok=True)
+        with self._log_file.open("ab") as output:
+            self._process = subprocess.Popen(  # noqa: S603 - our own command line, no shell
+                self._command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - only started from a process with one thread
+            )
+
+    @property
+    def exit_status(self) -> int | None:
+        """The exit status, or None while it runs."""
+        return None if self._process is None else self._process.poll()
+
+    def last_lines(self, count: int = 5) -> str:
+        """The end of its log, to show why it failed."""
+        try:
+            return "\n".join(self._log_file.read_text(errors="replace").splitlines()[-count:])
+        except FileNotFoundError:
+            return ""
+
+    def stop(self, grace_seconds: float) -> None:
+        """SIGTERM, then after the grace SIGKILL for it and whatever is left of its process group."""
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(grace_seconds)
+            except subprocess.TimeoutExpired:
+                log.warning("%s did not end within %.0f s: killed", self.name, grace_seconds)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+def wait_until_exit_or(child: Child, ready: Callable[[], bool], timeout_seconds: float) -> None:
+    """Wait until `ready` holds.
+
+    Raises:
+        RuntimeError: the child ended first, or the time ran out; the text holds the end of its log.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    while not ready():
+        if child.exit_status is not None:
+            raise RuntimeError(f"{child.name} ended with status {child.exit_status}:\n{child.last_lines()}")
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{child.name} was not ready within {timeout_seconds:.0f} s:\n{child.last_lines()}")
+        time.sleep(0.05)

@@ -1,0 +1,62 @@
+"""`novaburst up`: the command line of the local cloud."""
+
+import os
+from pathlib import Path
+
+import click
+
+from local_cloud.preflight import PreflightError
+from local_cloud.up import LocalCloud, Options
+from novaburst.bounds import FLEET_HARD_MAXIMUM
+
+
+def default_workers() -> int:
+    """The number of cores this process may use, at most the fleet's maximum: each worker holds a model in memory."""
+    return min(len(os.sched_getaffinity(0)), FLEET_HARD_MAXIMUM)
+
+
+@click.command("up")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Of the web tier.")
+@click.option(
+    "--max-workers",
+    default=default_workers,
+    show_default="the number of cores, at most 20",
+    type=click.IntRange(1, FLEET_HARD_MAXIMUM),
+    help="The most workers at any time.",
+)
+@click.option(
+    "--boot-seconds",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0, 600),
+    help="How long an instance takes from launch to running.",
+)
+@click.option(
+    "--idle-seconds",
+    default=30,
+    show_default=True,
+    type=click.IntRange(1, 3600),
+    help="How long a worker without work waits before it ends itself.",
+)
+@click.option(
+    "--state",
+    default=Path(".novaburst"),
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where results, the model, logs and the embedded AWS's files are kept.",
+)
+def up_command(port: int, max_workers: int, boot_seconds: float, idle_seconds: int, state: Path) -> None:
+    """Run the whole hybrid cloud on this machine, on loopback, until Ctrl-C."""
+    options = Options(
+        state=state.resolve(),
+        port=port,
+        max_workers=max_workers,
+        boot_seconds=boot_seconds,
+        idle_seconds=idle_seconds,
+    )
+    try:
+        LocalCloud(options, say=click.echo).run()
+    except KeyboardInterrupt:
+        return
+    except (PreflightError, RuntimeError) as error:
+        raise click.ClickException(str(error)) from error

@@ -1,0 +1,45 @@
+"""The `novaburst` command: each subcommand is imported only when it is called, since a tier installs only its own."""
+
+import importlib
+
+import click
+
+from novaburst.settings import SettingsError
+
+_COMMANDS = {
+    "deploy": ("infra.command", "deploy_command"),
+    "status": ("novaburst.commands.status", "status_command"),
+    "submit": ("novaburst.commands.submit", "submit_command"),
+    "up": ("local_cloud.command", "up_command"),
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, attribute = _COMMANDS[cmd_name]
+        try:
+            command = getattr(importlib.import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            raise click.ClickException(
+                f"`novaburst {cmd_name}` needs {error.name}, which is not installed here: "
+                "pip install --requirement requirements-dev.txt"
+            ) from error
+        assert isinstance(command, click.Command)  # noqa: S101 - the table above is ours
+        return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except SettingsError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_LazyGroup)
+@click.version_option(package_name="novaburst")
+def main() -> None:
+    """Image classification bursts: a private cloud takes the traffic, AWS takes the work."""

@@ -1,0 +1,50 @@
+"""The SQS module against moto."""
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from novaburst.aws import sqs_client
+from novaburst.queues import Queue, QueueAttributesError
+from novaburst.settings import Settings
+
+
+def test_twenty_five_messages_are_sent_received_and_deleted_in_batches(aws: Settings) -> None:
+    queue = Queue(sqs_client(), aws.request_queue)
+    assert queue.send([f"m{n}" for n in range(25)]) == []
+    assert queue.depth().visible == 25
+    seen = []
+    while messages := queue.receive(wait_seconds=0):
+        seen += messages
+        assert queue.depth().in_flight == len(messages)
+        assert queue.delete(messages) == []
+    assert sorted(m.body for m in seen) == sorted(f"m{n}" for n in range(25))
+    assert {m.receive_count for m in seen} == {1}
+    assert queue.depth().backlog == 0
+
+
+def test_a_message_given_back_is_received_again_at_once_with_its_count(aws: Settings) -> None:
+    queue = Queue(sqs_client(), aws.request_queue)
+    queue.send(["one"])
+    taken = queue.receive(wait_seconds=0)
+    assert queue.receive(wait_seconds=0) == []
+    assert queue.set_visibility(taken, 0) == []
+    again = queue.receive(wait_seconds=0)
+    assert [m.receive_count for m in again] == [2]
+
+
+def test_an_expired_receipt_is_returned_and_harms_no_other(aws: Settings) -> None:
+    queue = Queue(sqs_client(), aws.request_queue)
+    queue.send(["one", "two"])
+    first, second = queue.receive(wait_seconds=0)
+    queue.delete([first])
+    assert queue.set_visibility([first, second], 30) == [first]
+
+
+def test_a_count_that_sqs_leaves_out_is_an_error_and_not_zero(aws: Settings) -> None:
+    client = boto3.client("sqs")
+    queue = Queue(client, aws.request_queue)
+    with Stubber(client) as stub:
+        stub.add_response("get_queue_attributes", {"Attributes": {"ApproximateNumberOfMessages": "0"}})
+        with pytest.raises(QueueAttributesError, match="NotVisible"):
+            queue.depth()
