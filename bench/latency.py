@@ -1,0 +1,58 @@
+"""How long one photo takes through the whole system: from no worker at all, and with the fleet warm.
+
+Starts `novaburst up` with boot seconds 0, so the cold figure is detection, launch, the worker's own start and its work.
+"""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import requests
+from rich.console import Console
+from rich.table import Table
+
+from tests.e2e.cloud import Cloud, started, until
+from tests.photos import larger_photos
+
+COLD_RUNS = 5
+WARM_RUNS = 50
+IDLE_SECONDS = 3
+
+
+def answer_seconds(cloud: Cloud, photo: Path) -> float:
+    """Seconds from the first byte of the upload to the answer in the same request."""
+    content = photo.read_bytes()
+    began = time.perf_counter()
+    reply = requests.post(f"{cloud.url}/", files={"inputFile": (photo.name, content)}, timeout=120)
+    took = time.perf_counter() - began
+    reply.raise_for_status()
+    return took
+
+
+def row(name: str, seconds: Sequence[float]) -> tuple[str, ...]:
+    """A table row of milliseconds: minimum, median, 95th percentile, maximum."""
+    ordered = sorted(seconds)
+    late = ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]
+    figures = (ordered[0], statistics.median(ordered), late, ordered[-1])
+    return (name, str(len(ordered)), *(f"{figure * 1000:.0f}" for figure in figures))
+
+
+def main() -> None:
+    """Measure and print the table."""
+    photo = larger_photos()["daisy"]
+    cold, warm = [], []
+    with (
+        tempfile.TemporaryDirectory() as state,
+        started(Path(state), "--boot-seconds", "0", "--idle-seconds", str(IDLE_SECONDS)) as cloud,
+    ):
+        for _ in range(COLD_RUNS):
+            until(lambda: not cloud.workers(), 60)
+            time.sleep(2)
+            cold.append(answer_seconds(cloud, photo))
+        warm = [answer_seconds(cloud, photo) for _ in range(WARM_RUNS)]
+    table = Table("from upload to answer, ms", "runs", "min", "median", "p95", "max")
+    table.add_row(*row("cold: no worker, boot 0 s", cold))
+    table.add_row(*row("warm: workers waiting", warm))
+    Console().print(table)
