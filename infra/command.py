@@ -1,0 +1,59 @@
+"""`novaburst deploy`: the AWS resources, created or brought up to date from the command line."""
+
+import json
+from collections.abc import Mapping
+
+import botocore.exceptions
+import click
+from rich.console import Console
+from rich.table import Table
+
+from infra.deploy import DeployError, deploy
+from novaburst.settings import Settings, require_region
+
+# The template's parameters that have an option of their own, by option name.
+_PARAMETERS = {
+    "image_id": "ImageId",
+    "instance_type": "InstanceType",
+    "root_device_name": "RootDeviceName",
+    "security_group_id": "SecurityGroupId",
+    "idle_seconds": "IdleSeconds",
+    "visibility_timeout": "VisibilityTimeout",
+    "max_receive_count": "MaxReceiveCount",
+    "retention_days": "RetentionDays",
+}
+
+
+@click.command("deploy")
+@click.option("--prefix", help="Starts the name of every resource; NOVABURST_PREFIX by default.")
+@click.option("--image-id", help="The workers' AMI, as `packer build worker_ami/packer.json` printed it.")
+@click.option("--instance-type", help="Of the workers.")
+@click.option("--root-device-name", help="Of the AMI, to be encrypted.")
+@click.option("--security-group-id", help="Of the workers; by default the default VPC's own.")
+@click.option("--idle-seconds", type=click.IntRange(1, 3600), help="For which a worker without work stays.")
+@click.option("--visibility-timeout", type=click.IntRange(30, 43200), help="Of the request queue, in seconds.")
+@click.option("--max-receive-count", type=click.IntRange(6, 1000), help="Receives before a request is a dead letter.")
+@click.option("--retention-days", type=click.IntRange(1, 3650), help="For which images and results are kept.")
+@click.option("--json", "as_json", is_flag=True, help="Print the outputs as one JSON object.")
+def deploy_command(prefix: str | None, as_json: bool, **options: str | int | None) -> None:
+    """Create or update the AWS resources of one deployment; what is not given stays as it is.
+
+    A first deployment on AWS needs --image-id.
+    """
+    settings = Settings.load(**({} if prefix is None else {"prefix": prefix}))
+    require_region()
+    try:
+        outputs = deploy(settings.prefix, _given(options))
+    except (DeployError, botocore.exceptions.BotoCoreError) as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(outputs, indent=2))
+        return
+    table = Table("output", "value", title=f"stack {settings.prefix}")
+    for name, value in sorted(outputs.items()):
+        table.add_row(name, value)
+    Console().print(table)
+
+
+def _given(options: Mapping[str, str | int | None]) -> dict[str, str]:
+    return {_PARAMETERS[name]: str(value) for name, value in options.items() if value is not None}

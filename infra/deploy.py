@@ -1,0 +1,145 @@
+"""Create or update the CloudFormation stack `<prefix>` from template.yaml, and wait until it is done."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.exceptions import ClientError, WaiterError
+
+if TYPE_CHECKING:
+    from types_boto3_cloudformation import CloudFormationClient
+    from types_boto3_cloudformation.type_defs import ParameterTypeDef, StackTypeDef, WaiterConfigTypeDef
+
+TEMPLATE = Path(__file__).with_name("template.yaml")
+FLEET_TAG = "novaburst:fleet"
+
+_PREFIX_PARAMETER = "Prefix"
+# Left by a creation that failed: such a stack can only be deleted. A change set that was never run leaves the second.
+_NEVER_CREATED = frozenset({"ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"})
+# The first look comes at once: the embedded AWS is done before it answers. 360 looks, 5 s apart, are half an hour.
+_POLL_SECONDS = 5
+_POLL_ATTEMPTS = 360
+# The local clock may be ahead of the event times that AWS writes.
+_CLOCK_SKEW = timedelta(minutes=5)
+
+
+class DeployError(RuntimeError):
+    """The stack was not brought to the template's state; the text names the resources that failed, and why."""
+
+
+def deploy(
+    prefix: str,
+    parameters: Mapping[str, str],
+    client: "CloudFormationClient | None" = None,
+    poll_seconds: float = _POLL_SECONDS,
+) -> dict[str, str]:
+    """Bring the stack `prefix` to the template's state, and return its outputs by name.
+
+    Args:
+        prefix: starts the name of every resource, and is the stack's name.
+        parameters: of the template, by name; one that is left out keeps the value of the stack as it is, or
+            the template's default when the stack is new.
+        client: of the AWS to deploy to; by default the one that the standard `AWS_*` variables select.
+        poll_seconds: between two looks at the stack while it changes.
+
+    Raises:
+        DeployError: the parameters or the template were refused, or a resource could not be made; the stack was
+            rolled back by CloudFormation.
+    """
+    cloudformation = client if client is not None else boto3.client("cloudformation")
+    chosen = {**parameters, _PREFIX_PARAMETER: prefix}
+    began = datetime.now(UTC)
+    existing = _find(cloudformation, prefix)
+    if existing is not None and existing["StackStatus"] in _NEVER_CREATED:
+        cloudformation.delete_stack(StackName=prefix)
+        cloudformation.get_waiter("stack_delete_complete").wait(StackName=prefix, WaiterConfig=_pace(poll_seconds))
+        existing = None
+    try:
+        if existing is None:
+            _create(cloudformation, prefix, chosen, poll_seconds)
+        else:
+            _update(cloudformation, existing, chosen, poll_seconds)
+    except ClientError as error:
+        raise DeployError(f"stack {prefix}: {error.response['Error']['Message']}") from error
+    except WaiterError as error:
+        reasons = "\n".join(_failures(cloudformation, prefix, began - _CLOCK_SKEW)) or str(error)
+        raise DeployError(f"stack {prefix} was not deployed:\n{reasons}") from error
+    stack = _find(cloudformation, prefix)
+    if stack is None:
+        raise DeployError(f"stack {prefix} was deleted while it was being deployed")
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+def _create(client: "CloudFormationClient", prefix: str, parameters: Mapping[str, str], poll_seconds: float) -> None:
+    client.create_stack(
+        StackName=prefix,
+        TemplateBody=TEMPLATE.read_text(),
+        Parameters=_given(parameters),
+        # Roles and policies carry names, so that another tier's policy can name them.
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+        # CloudFormation puts the stack's tags on every resource that takes tags.
+        Tags=[{"Key": FLEET_TAG, "Value": prefix}],
+        OnFailure="ROLLBACK",
+    )
+    client.get_waiter("stack_create_complete").wait(StackName=prefix, WaiterConfig=_pace(poll_seconds))
+
+
+def _update(
+    client: "CloudFormationClient", stack: "StackTypeDef", parameters: Mapping[str, str], poll_seconds: float
+) -> None:
+    name = stack["StackName"]
+    declared = _declared(client)
+    # None of the parameters is NoEcho, so the stack's own description holds their values.
+    present = {p["ParameterKey"]: p["ParameterValue"] for p in stack.get("Parameters", [])}
+    kept = {key: value for key, value in present.items() if key in declared}
+    try:
+        client.update_stack(
+            StackName=name,
+            TemplateBody=TEMPLATE.read_text(),
+            Parameters=_given({**kept, **parameters}),
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+            Tags=[{"Key": FLEET_TAG, "Value": name}],
+        )
+    except ClientError as error:
+        if "No updates are to be performed" in error.response["Error"]["Message"]:
+            return
+        raise
+    client.get_waiter("stack_update_complete").wait(StackName=name, WaiterConfig=_pace(poll_seconds))
+
+
+def _declared(client: "CloudFormationClient") -> set[str]:
+    """The names of the template's parameters; the stack may know one that the template has since dropped."""
+    summary = client.get_template_summary(TemplateBody=TEMPLATE.read_text())
+    return {parameter["ParameterKey"] for parameter in summary["Parameters"]}
+
+
+def _find(client: "CloudFormationClient", name: str) -> "StackTypeDef | None":
+    try:
+        return client.describe_stacks(StackName=name)["Stacks"][0]
+    except ClientError as error:
+        if "does not exist" in error.response["Error"]["Message"]:
+            return None
+        raise
+
+
+def _failures(client: "CloudFormationClient", name: str, since: datetime) -> Iterable[str]:
+    """What failed since then, oldest first; resources that were only cancelled because of it are left out."""
+    failures: list[str] = []
+    for page in client.get_paginator("describe_stack_events").paginate(StackName=name):
+        for event in page["StackEvents"]:
+            reason = event.get("ResourceStatusReason", "")
+            failed = event.get("ResourceStatus", "").endswith("_FAILED")
+            if event["Timestamp"] >= since and failed and "cancelled" not in reason:
+                failures.append(f"  {event['LogicalResourceId']} ({event['ResourceType']}): {reason}")
+    return reversed(failures)
+
+
+def _given(parameters: Mapping[str, str]) -> "list[ParameterTypeDef]":
+    return [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+
+
+def _pace(poll_seconds: float) -> "WaiterConfigTypeDef":
+    # botocore sleeps for a Delay that is a fraction just as well; its annotation says int.
+    return {"Delay": poll_seconds, "MaxAttempts": _POLL_ATTEMPTS}  # type: ignore[typeddict-item]

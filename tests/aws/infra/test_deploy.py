@@ -1,0 +1,171 @@
+"""The stack on moto: created, updated, left alone, and refused with the reason."""
+
+import base64
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from click.testing import CliRunner
+from moto import mock_aws
+
+from infra.command import deploy_command
+from infra.deploy import DeployError, deploy
+from novaburst.settings import Settings
+
+# moto's CloudFormation leaves these out and says so; the local cloud completes them from the template.
+pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse AWS::")
+
+IMAGE = "ami-12c6146b"
+
+
+@pytest.fixture(autouse=True)
+def _cloud(_no_real_aws: None) -> Iterator[None]:
+    with mock_aws():
+        yield
+
+
+def _launch_template(prefix: str) -> Any:
+    versions = boto3.client("ec2").describe_launch_template_versions(
+        LaunchTemplateName=f"{prefix}-worker", Versions=["$Latest"]
+    )
+    return versions["LaunchTemplateVersions"][0]["LaunchTemplateData"]
+
+
+def test_a_new_stack_has_every_resource_under_the_names_of_the_settings() -> None:
+    outputs = deploy("burst-a", {"ImageId": IMAGE})
+
+    settings = Settings.load(prefix="burst-a")
+    buckets = {bucket["Name"] for bucket in boto3.client("s3").list_buckets()["Buckets"]}
+    assert buckets == {settings.in_bucket, settings.out_bucket}
+    assert {outputs["InBucketName"], outputs["OutBucketName"]} == buckets
+    sqs = boto3.client("sqs")
+    names = {url.rsplit("/", 1)[1] for url in sqs.list_queues()["QueueUrls"]}
+    expected = {
+        settings.request_queue,
+        settings.response_queue,
+        settings.dead_letter_queue,
+        settings.wake_queue,
+    }
+    assert names == expected
+    assert outputs["RequestQueueName"] == settings.request_queue
+    assert outputs["AlarmTopicArn"].endswith(":burst-a-alarms")
+    assert outputs["WorkerLaunchTemplateName"] == "burst-a-worker"
+
+
+def test_the_request_queue_takes_1024_bytes_and_redrives_to_the_dead_letter_queue() -> None:
+    deploy("burst-a", {"ImageId": IMAGE})
+
+    sqs = boto3.client("sqs")
+    url = sqs.get_queue_url(QueueName="burst-a-req-queue")["QueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert attributes["MaximumMessageSize"] == "1024"
+    redrive = json.loads(attributes["RedrivePolicy"])
+    assert redrive["deadLetterTargetArn"].endswith(":burst-a-req-dlq")
+    assert int(redrive["maxReceiveCount"]) == 8
+
+
+def test_a_worker_that_powers_off_is_terminated_and_its_user_data_tells_it_its_deployment() -> None:
+    deploy("burst-a", {"ImageId": IMAGE, "IdleSeconds": "7"})
+
+    template = _launch_template("burst-a")
+    assert template["InstanceInitiatedShutdownBehavior"] == "terminate"
+    assert template["MetadataOptions"]["HttpTokens"] == "required"
+    tags = {tag["Key"]: tag["Value"] for tag in template["TagSpecifications"][0]["Tags"]}
+    assert tags == {"Name": "app-tier-instance", "novaburst:fleet": "burst-a"}
+    user_data = base64.b64decode(template["UserData"]).decode()
+    assert user_data.startswith("#cloud-config\n")
+    for line in ("NOVABURST_PREFIX=burst-a", "NOVABURST_IDLE_SECONDS=7", "AWS_DEFAULT_REGION=us-east-1"):
+        assert f"      {line}\n" in user_data
+
+
+def test_an_update_changes_what_was_given_and_keeps_the_rest() -> None:
+    deploy("burst-a", {"ImageId": IMAGE, "InstanceType": "c7i.large"})
+
+    deploy("burst-a", {"VisibilityTimeout": "90"})
+
+    sqs = boto3.client("sqs")
+    url = sqs.get_queue_url(QueueName="burst-a-req-queue")["QueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"]
+    assert attributes["VisibilityTimeout"] == "90"
+    assert _launch_template("burst-a")["ImageId"] == IMAGE
+    assert _launch_template("burst-a")["InstanceType"] == "c7i.large"
+
+
+def test_a_second_deployment_of_the_same_changes_nothing_and_gives_the_same_outputs() -> None:
+    first = deploy("burst-a", {"ImageId": IMAGE})
+    assert deploy("burst-a", {"ImageId": IMAGE}) == first
+    assert deploy("burst-a", {}) == first
+
+
+def test_two_prefixes_live_side_by_side_in_one_account() -> None:
+    first = deploy("burst-a", {"ImageId": IMAGE})
+    second = deploy("burst-b", {"ImageId": IMAGE})
+    assert not set(first.values()) & set(second.values())
+
+
+def test_a_first_deployment_without_an_image_is_refused_with_the_parameters_name() -> None:
+    with pytest.raises(DeployError, match="ImageId"):
+        deploy("burst-a", {})
+
+
+def _answer(client: Any, operation: str, *answers: dict[str, Any] | None) -> None:
+    """Answer the operation's calls in turn with these, the last one for good; None lets the call through to moto."""
+    remaining = list(answers)
+
+    def answered(**_: object) -> tuple[SimpleNamespace, dict[str, Any]] | None:
+        answer = remaining.pop(0) if len(remaining) > 1 else remaining[0]
+        return None if answer is None else (SimpleNamespace(status_code=200), answer)
+
+    client.meta.events.register(f"before-call.cloudformation.{operation}", answered)
+
+
+def _failed(name: str, reason: str) -> dict[str, object]:
+    return {
+        "Timestamp": datetime.now(UTC),
+        "LogicalResourceId": name,
+        "ResourceType": "AWS::S3::Bucket",
+        "ResourceStatus": "CREATE_FAILED",
+        "ResourceStatusReason": reason,
+    }
+
+
+def test_a_failed_deployment_names_the_resource_and_the_reason_and_not_those_cancelled_for_it() -> None:
+    # moto never fails to create a stack, so this one's life is told by the answers of its API.
+    client = boto3.client("cloudformation")
+    _answer(client, "DescribeStacks", None, {"Stacks": [{"StackName": "burst-a", "StackStatus": "ROLLBACK_COMPLETE"}]})
+    cancelled = _failed("OutBucket", "Resource creation cancelled")
+    events = [cancelled, _failed("InBucket", "burst-a-in-bucket already exists")]
+    _answer(client, "DescribeStackEvents", {"StackEvents": events})
+    with pytest.raises(DeployError, match=r"InBucket .*: burst-a-in-bucket already exists") as caught:
+        deploy("burst-a", {"ImageId": IMAGE}, client=client, poll_seconds=0)
+    assert "OutBucket" not in str(caught.value)
+
+
+def test_the_command_prints_the_outputs_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOVABURST_PREFIX", "burst-c")
+    result = CliRunner().invoke(deploy_command, ["--image-id", IMAGE, "--json"], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert json.loads(result.output)["InBucketName"] == "burst-c-in-bucket"
+
+
+def test_the_command_says_in_one_line_what_was_refused() -> None:
+    result = CliRunner().invoke(deploy_command, [])
+    assert result.exit_code == 1
+    assert "ImageId" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_the_stack_that_failed_to_be_created_is_replaced() -> None:
+    cloudformation = boto3.client("cloudformation")
+    cloudformation.create_change_set(
+        StackName="burst-a", ChangeSetName="never-run", ChangeSetType="CREATE", TemplateBody='{"Resources": {}}'
+    )
+    with pytest.raises(ClientError):
+        cloudformation.describe_stack_resource(StackName="burst-a", LogicalResourceId="InBucket")
+    outputs = deploy("burst-a", {"ImageId": IMAGE})
+    assert outputs["OutBucketName"] == "burst-a-out-bucket"

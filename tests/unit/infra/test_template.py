@@ -1,0 +1,119 @@
+"""What the template must promise, whatever else changes in it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from infra.deploy import TEMPLATE
+from novaburst import bounds
+from novaburst.settings import Settings
+
+# What CreateStack takes inline, in bytes.
+_TEMPLATE_BODY_LIMIT = 51_200
+
+
+def _resources(template: Any, kind: str) -> dict[str, Any]:
+    return {name: r["Properties"] for name, r in template["Resources"].items() if r["Type"] == kind}
+
+
+@pytest.mark.parametrize(
+    ("parameter", "default"),
+    [
+        ("Prefix", Settings.model_fields["prefix"].default),
+        ("IdleSeconds", bounds.IDLE_SECONDS),
+        ("VisibilityTimeout", bounds.VISIBILITY_TIMEOUT_SECONDS),
+        ("MaxReceiveCount", bounds.MAX_RECEIVE_COUNT),
+        ("RetentionDays", bounds.RETENTION_DAYS),
+    ],
+)
+def test_a_parameter_has_the_default_of_the_bounds(template: Any, parameter: str, default: object) -> None:
+    assert template["Parameters"][parameter]["Default"] == default
+
+
+def test_the_image_has_no_default_so_a_deployment_must_name_it(template: Any) -> None:
+    assert "Default" not in template["Parameters"]["ImageId"]
+
+
+def test_workers_answer_a_poisonous_request_before_it_becomes_a_dead_letter(template: Any) -> None:
+    assert template["Parameters"]["MaxReceiveCount"]["MinValue"] > bounds.POISON_RECEIVE_COUNT
+
+
+def test_every_queue_is_encrypted_and_takes_no_more_than_1024_bytes(template: Any) -> None:
+    queues = _resources(template, "AWS::SQS::Queue")
+    assert len(queues) == 4
+    for queue in queues.values():
+        assert queue["SqsManagedSseEnabled"] is True
+        assert queue["MaximumMessageSize"] == bounds.MAX_MESSAGE_BYTES
+        assert queue["ReceiveMessageWaitTimeSeconds"] == bounds.LONG_POLL_SECONDS
+
+
+def test_dead_letters_outlive_the_queue_they_come_from(template: Any) -> None:
+    queues = _resources(template, "AWS::SQS::Queue")
+    assert queues["DeadLetterQueue"]["MessageRetentionPeriod"] > queues["RequestQueue"]["MessageRetentionPeriod"]
+
+
+def test_every_bucket_is_private_and_encrypted_and_forgets(template: Any) -> None:
+    buckets = _resources(template, "AWS::S3::Bucket")
+    assert len(buckets) == 2
+    for bucket in buckets.values():
+        assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+        assert bucket["BucketEncryption"]
+        rules = bucket["LifecycleConfiguration"]["Rules"]
+        assert any("ExpirationInDays" in rule for rule in rules)
+        assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
+
+
+def test_everything_that_takes_messages_or_objects_refuses_plain_http(template: Any) -> None:
+    buckets = _resources(template, "AWS::S3::BucketPolicy")
+    queues = _resources(template, "AWS::SQS::QueuePolicy")
+    assert {policy["Bucket"]["Ref"] for policy in buckets.values()} == {"InBucket", "OutBucket"}
+    covered = {queue["Ref"] for policy in queues.values() for queue in policy["Queues"]}
+    assert covered == set(_resources(template, "AWS::SQS::Queue"))
+    for policy in [*buckets.values(), *queues.values()]:
+        (statement,) = policy["PolicyDocument"]["Statement"]
+        assert statement["Effect"] == "Deny"
+        assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_each_alarm_says_what_missing_data_means_and_tells_the_topic(template: Any) -> None:
+    alarms = _resources(template, "AWS::CloudWatch::Alarm")
+    assert len(alarms) == 4
+    for alarm in alarms.values():
+        assert alarm["TreatMissingData"] in {"breaching", "notBreaching"}
+        assert {"Ref": "AlarmTopic"} in alarm["AlarmActions"]
+        assert alarm["AlarmDescription"]
+
+
+def test_no_alarm_adds_up_two_samples_of_a_gauge(template: Any) -> None:
+    for alarm in _resources(template, "AWS::CloudWatch::Alarm").values():
+        statistics = {m["MetricStat"]["Stat"] for m in alarm.get("Metrics", []) if "MetricStat" in m}
+        assert (statistics or {alarm["Statistic"]}) == {"Maximum"}
+
+
+def test_scale_in_is_never_announced_while_a_message_is_in_flight(template: Any) -> None:
+    metrics = _resources(template, "AWS::CloudWatch::Alarm")["BacklogEmptyAlarm"]["Metrics"]
+    names = {m["MetricStat"]["Metric"]["MetricName"] for m in metrics if "MetricStat" in m}
+    assert names == {"ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMessagesNotVisible"}
+
+
+def test_no_statement_allows_every_action_and_only_descriptions_have_every_resource(template: Any) -> None:
+    documents = [policy["PolicyDocument"] for policy in _resources(template, "AWS::IAM::ManagedPolicy").values()]
+    for role in _resources(template, "AWS::IAM::Role").values():
+        documents += [policy["PolicyDocument"] for policy in role["Policies"]]
+    for statement in (s for document in documents for s in document["Statement"]):
+        actions = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
+        assert not any("*" in action for action in actions)
+        if statement["Resource"] == "*":
+            assert all(action.startswith("ec2:Describe") for action in actions)
+
+
+def test_the_dashboard_is_json_that_names_only_this_deployment(template: Any) -> None:
+    body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    widgets = json.loads(body)["widgets"]
+    assert len({(w["x"], w["y"]) for w in widgets}) == len(widgets)
+    assert "novaburst-req-queue" not in body
+
+
+def test_the_template_fits_into_one_create_stack_call() -> None:
+    assert len(TEMPLATE.read_bytes()) < _TEMPLATE_BODY_LIMIT
