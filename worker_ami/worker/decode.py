@@ -1,0 +1,168 @@
+"""From the bytes of an uploaded file to one upright RGB image, or a refusal with a code of the documented list.
+
+Every kind of image has one treatment: the first frame of animations, the EXIF orientation applied, transparency on
+white, 16-bit grey scaled to 8 bits, wider grey stretched from its own range. Limits come before decoding.
+"""
+
+import logging
+import struct
+import warnings
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+from PIL import Image
+
+# Loaded here, since Pillow otherwise imports the plugins of 40 more formats at the first image of a rarer kind.
+from PIL import (  # isort: skip
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Jpeg2KImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from novaburst.error_codes import ErrorCode
+from worker_ami.worker.refusal import ImageRefusedError
+
+log = logging.getLogger(__name__)
+
+# What people upload; every other parser that Pillow has stays out of reach of hostile bytes.
+FORMATS = tuple(
+    plugin.format
+    for plugin in (
+        JpegImagePlugin.JpegImageFile,
+        PngImagePlugin.PngImageFile,
+        GifImagePlugin.GifImageFile,
+        WebPImagePlugin.WebPImageFile,
+        TiffImagePlugin.TiffImageFile,
+        BmpImagePlugin.BmpImageFile,
+        AvifImagePlugin.AvifImageFile,
+        Jpeg2KImagePlugin.Jpeg2KImageFile,
+    )
+)
+_HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"})
+_ORIENTATION_TAG = 0x0112
+# EXIF 2.3, tag Orientation: what makes each stored orientation upright.
+_TO_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The largest file (bytes) and the largest image (pixels, width times height) that are decoded."""
+
+    bytes: int
+    pixels: int
+
+    def apply_to_pillow(self) -> None:
+        """Make Pillow's own check, which also sees frames inside a file, refuse at the same size; process-wide."""
+        Image.MAX_IMAGE_PIXELS = self.pixels
+        warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+
+
+def decode(data: bytes, limits: Limits, *, short_side: int) -> Image.Image:
+    """One upright image of mode RGB; of a large JPEG, one whose short side is still at least `short_side` pixels.
+
+    Raises:
+        ImageRefusedError: empty, too large, in no known format, damaged, or of too many pixels.
+    """
+    if not data:
+        raise ImageRefusedError(ErrorCode.EMPTY_FILE, "the file has no bytes")
+    if len(data) > limits.bytes:
+        raise ImageRefusedError(ErrorCode.TOO_LARGE, f"{len(data)} bytes; the limit is {limits.bytes}")
+    image = _open(data, limits)
+    # A JPEG is decoded at 1/2, 1/4 or 1/8 of its size when that is enough; other formats ignore this.
+    image.draft(None, (short_side, short_side))
+    try:
+        image.load()
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_many_pixels(image, limits) from error
+    except MemoryError:
+        raise
+    # Whatever a parser raises over hostile bytes (OSError, SyntaxError, ValueError, zlib.error, ...) means damage.
+    except Exception as error:
+        raise ImageRefusedError(ErrorCode.DAMAGED_IMAGE, f"{image.format}: {error}") from error
+    orientation = _orientation(image)
+    rgb = _to_rgb(image)
+    return rgb.transpose(_TO_UPRIGHT[orientation]) if orientation in _TO_UPRIGHT else rgb
+
+
+def _open(data: bytes, limits: Limits) -> Image.Image:
+    try:
+        image = Image.open(BytesIO(data), formats=FORMATS)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageRefusedError(ErrorCode.TOO_MANY_PIXELS, f"more than the limit of {limits.pixels} pixels") from error
+    except MemoryError:
+        raise
+    except Exception as error:
+        if _starts_as_known_format(data):
+            raise ImageRefusedError(ErrorCode.DAMAGED_IMAGE, "the file ends or breaks off in its header") from error
+        raise ImageRefusedError(ErrorCode.NOT_AN_IMAGE, _what_it_is(data)) from error
+    if image.width * image.height > limits.pixels:
+        raise _too_many_pixels(image, limits)
+    return image
+
+
+def _too_many_pixels(image: Image.Image, limits: Limits) -> ImageRefusedError:
+    return ImageRefusedError(
+        ErrorCode.TOO_MANY_PIXELS, f"{image.width} x {image.height} pixels; the limit is {limits.pixels}"
+    )
+
+
+def _starts_as_known_format(data: bytes) -> bool:
+    checks = (Image.OPEN[name][1] for name in FORMATS)
+    return any(accepts is not None and accepts(data[:16]) is True for accepts in checks)
+
+
+def _what_it_is(data: bytes) -> str:
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS:
+        return "HEIC is not read; save it as JPEG"
+    return "in none of the formats " + ", ".join(FORMATS)
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(_ORIENTATION_TAG, 1))
+    # Broken EXIF beside sound pixels: the image is taken as stored.
+    except (OSError, SyntaxError, ValueError, TypeError, LookupError, OverflowError, struct.error) as error:
+        log.info("EXIF ignored: %r", error)
+        return 1
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I;16"):
+        return _grey(np.asarray(image).astype(np.float32) / 257)
+    if image.mode in ("I", "F"):
+        return _grey(_stretched(np.asarray(image)))
+    if image.has_transparency_data:
+        return _on_white(image.convert("RGBA"))
+    return image.convert("RGB")
+
+
+def _stretched(values: "np.ndarray[tuple[int, ...], np.dtype[np.int32 | np.float32]]") -> np.ndarray:
+    finite = np.where(np.isfinite(values), values, 0).astype(np.float64)
+    low, high = float(finite.min()), float(finite.max())
+    return (finite - low) * (255 / (high - low)) if high > low else np.zeros(finite.shape)
+
+
+def _grey(values: np.ndarray) -> Image.Image:
+    return Image.fromarray((values + 0.5).astype(np.uint8)).convert("RGB")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    white = Image.new("RGBA", image.size, "white")
+    white.alpha_composite(image)
+    return white.convert("RGB")

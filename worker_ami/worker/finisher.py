@@ -1,0 +1,58 @@
+"""Sends the notices of stored results and then deletes their messages, up to ten in one call of each."""
+
+import logging
+import time
+from queue import Empty, SimpleQueue
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from novaburst.bounds import SQS_BATCH
+from novaburst.queues import Queue
+from worker_ami.worker.handler import Answered
+from worker_ami.worker.held import Held
+
+log = logging.getLogger(__name__)
+
+# How long an answer waits for others to share its calls, while others are being worked on; not felt by a person.
+_LINGER_SECONDS = 0.05
+
+
+class Finisher:
+    """The loop of one thread, fed with answers; None ends it."""
+
+    def __init__(self, response_queue: Queue, held: Held, answers: "SimpleQueue[Answered | None]") -> None:
+        self._response_queue = response_queue
+        self._held = held
+        self._answers = answers
+
+    def run(self) -> None:
+        """Finish answers until None comes."""
+        while (first := self._answers.get()) is not None:
+            batch, more = self._gather(first)
+            self._finish(batch)
+            if not more:
+                return
+
+    def _gather(self, first: Answered) -> tuple[list[Answered], bool]:
+        batch = [first]
+        deadline = time.monotonic() + _LINGER_SECONDS
+        while len(batch) < SQS_BATCH:
+            others = self._held.count > len(batch)
+            try:
+                answer = self._answers.get(timeout=max(0.0, deadline - time.monotonic()) if others else 0)
+            except Empty:
+                break
+            if answer is None:
+                return batch, False
+            batch.append(answer)
+        return batch, True
+
+    def _finish(self, batch: list[Answered]) -> None:
+        try:
+            unsent = self._response_queue.send([answer.notice for answer in batch])
+        except (BotoCoreError, ClientError) as error:
+            log.warning("%d notices not sent, their results are stored: %s", len(batch), error)
+        else:
+            if unsent:
+                log.warning("%d notices not taken by SQS, their results are stored", len(unsent))
+        self._held.delete([answer.received for answer in batch])

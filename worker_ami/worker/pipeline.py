@@ -1,0 +1,119 @@
+"""The worker's threads side by side: one receiver, a handler for each message held, one finisher, one heartbeat.
+
+Network waits hide behind the CPU's work; the classifier alone bounds that to the cores. The life ends in one of three
+ways: idle (returns), told to stop (returns, after giving back what had not begun), or an unexpected error (raises).
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+
+from novaburst.queues import Queue, Received
+from worker_ami.worker.finisher import Finisher
+from worker_ami.worker.handler import Answered, Handler
+from worker_ami.worker.held import Held
+from worker_ami.worker.receiver import Receiver
+from worker_ami.worker.settings import WorkerSettings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Queues:
+    """The queue of images to classify, and that of results."""
+
+    request: Queue
+    response: Queue
+
+
+class Pipeline:
+    """One worker's life. `stop` may be set from outside at any moment, and is set from inside when it is idle."""
+
+    def __init__(self, queues: Queues, handler: Handler, settings: WorkerSettings, stop: threading.Event) -> None:
+        self._settings = settings
+        self._handler = handler
+        self._stop = stop
+        self._todo: SimpleQueue[Received | None] = SimpleQueue()
+        self._answers: SimpleQueue[Answered | None] = SimpleQueue()
+        self._held = Held(queues.request, settings.held, settings.visibility_seconds)
+        self._receiver = Receiver(
+            queues.request,
+            self._held,
+            self._todo,
+            stop,
+            idle_seconds=settings.idle_seconds,
+            poll_seconds=settings.poll_seconds,
+        )
+        self._finisher = Finisher(queues.response, self._held, self._answers)
+        self._ended = threading.Event()
+        self._failures: list[BaseException] = []
+
+    def run(self) -> None:
+        """Work until idle or stopped; whatever happens, nothing is held any more at the end.
+
+        Raises:
+            Exception: the first unexpected error of a thread.
+        """
+        receiver = self._thread("receiver", self._receiver.run)
+        handlers = [self._thread(f"handler-{n}", self._handle_all) for n in range(self._settings.held)]
+        finisher = self._thread("finisher", self._finisher.run)
+        self._thread("heartbeat", self._beat)
+        self._stop.wait()
+        deadline = time.monotonic() + self._settings.grace_seconds
+        self._give_back_what_has_not_begun()
+        _join([receiver], deadline)
+        for _ in handlers:
+            self._todo.put(None)
+        _join(handlers, deadline)
+        self._answers.put(None)
+        _join([finisher], deadline)
+        self._ended.set()
+        if left := self._held.give_back_all():
+            log.warning("%d messages given back unfinished", left)
+        if self._failures:
+            raise self._failures[0]
+
+    def _handle_all(self) -> None:
+        while (message := self._todo.get()) is not None:
+            if self._stop.is_set():
+                self._held.give_back([message])
+                continue
+            outcome = self._handler.handle(message)
+            if isinstance(outcome, Answered):
+                self._answers.put(outcome)
+            else:
+                self._held.give_back([message], outcome.seconds)
+
+    def _beat(self) -> None:
+        while not self._ended.wait(self._settings.heartbeat_seconds):
+            self._held.extend()
+
+    def _give_back_what_has_not_begun(self) -> None:
+        waiting: list[Received] = []
+        try:
+            while True:
+                if (message := self._todo.get_nowait()) is not None:
+                    waiting.append(message)
+        except Empty:
+            self._held.give_back(waiting)
+
+    def _thread(self, name: str, target: Callable[[], None]) -> threading.Thread:
+        thread = threading.Thread(name=name, target=self._guarded, args=(target,), daemon=True)
+        thread.start()
+        return thread
+
+    def _guarded(self, target: Callable[[], None]) -> None:
+        try:
+            target()
+        except BaseException as error:
+            log.exception("a thread ended unexpectedly")
+            self._failures.append(error)
+            self._stop.set()
+
+
+def _join(threads: list[threading.Thread], deadline: float) -> None:
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))

@@ -1,0 +1,94 @@
+"""Takes messages, only as many as can start soon, until the worker is told to stop or has been idle long enough."""
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from novaburst.queues import Queue, Received
+from worker_ami.worker.held import Held
+
+log = logging.getLogger(__name__)
+
+# Receives may fail this long before the worker ends with an error: a machine that gets no work must not live on.
+_FAILING_SECONDS = 120
+_LONGEST_PAUSE_SECONDS = 15
+
+
+class ReceiveError(RuntimeError):
+    """The request queue gave nothing but errors for too long."""
+
+
+class Receiver:
+    """The loop of one thread. `clock` gives monotonic seconds."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        held: Held,
+        todo: "SimpleQueue[Received | None]",
+        stop: threading.Event,
+        *,
+        idle_seconds: float,
+        poll_seconds: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._queue = queue
+        self._held = held
+        self._todo = todo
+        self._stop = stop
+        self._idle_seconds = idle_seconds
+        self._poll_seconds = poll_seconds
+        self._clock = clock
+        self._failing_since: float | None = None
+        self._pause = 1.0
+
+    def run(self) -> None:
+        """Receive until `stop` is set, or set it when nothing is held, nothing came, and the last poll was empty.
+
+        Raises:
+            ReceiveError: every receive failed for two minutes.
+        """
+        while not self._stop.is_set():
+            if room := self._held.wait_for_room(timeout=0.5):
+                self._poll(room)
+
+    def _poll(self, room: int) -> None:
+        try:
+            messages = self._queue.receive(at_most=room, wait_seconds=self._wait_seconds())
+        except (BotoCoreError, ClientError) as error:
+            self._failed(error)
+            return
+        self._failing_since, self._pause = None, 1.0
+        if messages:
+            self._take(messages)
+        elif self._held.idle_seconds() >= self._idle_seconds:
+            log.info("idle for %.0f s: finished", self._held.idle_seconds())
+            self._stop.set()
+
+    def _take(self, messages: list[Received]) -> None:
+        self._held.add(messages)
+        if self._stop.is_set():
+            # They came with the poll that was under way when the stop came.
+            self._held.give_back(messages)
+            return
+        for message in messages:
+            self._todo.put(message)
+
+    def _wait_seconds(self) -> int:
+        left = self._idle_seconds - self._held.idle_seconds()
+        return max(1, min(self._poll_seconds, math.ceil(left)))
+
+    def _failed(self, error: Exception) -> None:
+        now = self._clock()
+        if self._failing_since is None:
+            self._failing_since = now
+        if now - self._failing_since >= _FAILING_SECONDS:
+            raise ReceiveError(f"{self._queue.name}: nothing but errors for {_FAILING_SECONDS} s") from error
+        log.warning("receive failed, again in %.0f s: %s", self._pause, error)
+        self._stop.wait(self._pause)
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE_SECONDS)

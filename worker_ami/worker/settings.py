@@ -1,0 +1,61 @@
+"""The worker's settings, from `NOVABURST_*`; on EC2 they come from the environment file that user data writes."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Field, PositiveInt, model_validator
+
+from novaburst.bounds import (
+    IDLE_SECONDS,
+    LONG_POLL_SECONDS,
+    MAX_IMAGE_BYTES,
+    MAX_IMAGE_PIXELS,
+    POISON_RECEIVE_COUNT,
+    VISIBILITY_TIMEOUT_SECONDS,
+)
+from novaburst.settings import Settings
+from worker_ami.worker.engines import EngineName
+
+# Handlers a core: an image keeps a core busy for about 17 ms and waits 60 ms or more for S3, so that five or six
+# overlap it, and two more cover the time of the next receive.
+_HELD_PER_THREAD = 8
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _held(data: dict[str, Any]) -> int:
+    return _HELD_PER_THREAD * int(data.get("threads", 1))
+
+
+class WorkerSettings(Settings):
+    """What an operator can choose for a worker; times in seconds."""
+
+    # Where the model folder lies: baked into the machine image.
+    model_dir: Path = Path("/opt/novaburst/model")
+    engine: EngineName = "onnxruntime"
+    # How long a worker with nothing to do waits before it ends itself.
+    idle_seconds: PositiveInt = IDLE_SECONDS
+    # Images computed at once; the default is one a core that this process may use.
+    threads: Annotated[int, Field(ge=1, le=256)] = Field(default_factory=_cores)
+    # The most messages held at once, and so the handlers that fetch, classify and answer them.
+    held: Annotated[int, Field(ge=1, le=1000)] = Field(default_factory=_held)
+    # The longest poll; short enough to end within the time that a terminated machine has left.
+    poll_seconds: Annotated[int, Field(ge=1, le=LONG_POLL_SECONDS)] = 5
+    # How long each heartbeat hides the held messages from others, and how often it does so.
+    visibility_seconds: Annotated[int, Field(ge=2, le=43200)] = VISIBILITY_TIMEOUT_SECONDS
+    heartbeat_seconds: PositiveInt = VISIBILITY_TIMEOUT_SECONDS // 3
+    # The receive count at which a message is answered with an error instead of being tried again.
+    poison_receive_count: Annotated[int, Field(ge=2)] = POISON_RECEIVE_COUNT
+    # How long a worker that is told to stop may finish what it has begun.
+    grace_seconds: PositiveInt = 8
+    max_image_bytes: PositiveInt = MAX_IMAGE_BYTES
+    max_image_pixels: PositiveInt = MAX_IMAGE_PIXELS
+
+    @model_validator(mode="after")
+    def _beats_twice(self) -> Self:
+        if 2 * self.heartbeat_seconds > self.visibility_seconds:
+            raise ValueError("NOVABURST_HEARTBEAT_SECONDS must be at most half of NOVABURST_VISIBILITY_SECONDS")
+        return self
