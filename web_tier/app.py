@@ -1,0 +1,34 @@
+"""The web tier as a Flask application.
+
+`gunicorn --config python:web_tier.gunicorn_config 'web_tier.app:create_app()'` serves it.
+"""
+
+from flask import Flask
+from werkzeug.routing import PathConverter
+
+from web_tier import course_clients, health, pages, problems, results, uploads
+from web_tier.logs import log_to_stderr
+from web_tier.settings import WebSettings
+from web_tier.tier import build
+
+
+class CoursePath(PathConverter):
+    """Any path but the API's, where an unknown address is a 404 and a wrong method a 405."""
+
+    regex = r"(?!api/)[^/].*?"
+
+
+def create_app(settings: WebSettings | None = None) -> Flask:
+    """Make the application; call it in the process that serves, after any fork.
+
+    Raises:
+        novaburst.settings.SettingsError: a setting is missing or wrong.
+    """
+    log_to_stderr()
+    app = Flask("web_tier", static_folder=None)
+    app.url_map.converters["course"] = CoursePath
+    build(settings or WebSettings.load()).init_app(app)
+    problems.init_app(app)
+    for module in (health, pages, uploads, results, course_clients):
+        app.register_blueprint(module.blueprint)
+    return app

@@ -1,0 +1,62 @@
+"""How a request names its files and its patience."""
+
+import math
+from collections.abc import Iterator
+
+from flask import request
+from werkzeug.http import parse_options_header
+
+from web_tier.parts import Limits, Part, Upload
+from web_tier.problems import Problem
+from web_tier.settings import WebSettings
+from web_tier.tier import tier
+
+_WHOLE = ("image/", "application/octet-stream")
+
+
+def incoming() -> tuple[Upload, Iterator[Part]]:
+    """The files of the current request's body: of a form, or the body itself as one file named by `?name=`.
+
+    Raises:
+        Problem: 413 for a body that says it is too large, 415 for one that holds no files.
+    """
+    settings = tier().settings
+    upload = Upload(request.stream, _limits(settings), settings.spool_dir)
+    if (request.content_length or 0) > settings.max_upload_bytes:
+        upload.drain()
+        raise Problem(
+            413,
+            f"the body has {request.content_length:,} bytes, an upload may have at most"
+            f" {settings.max_upload_bytes:,}: send the files in several uploads",
+        )
+    kind, options = parse_options_header(request.headers.get("Content-Type"))
+    if kind == "multipart/form-data" and options.get("boundary"):
+        return upload, upload.multipart(options["boundary"].encode("latin-1", "replace"))
+    if kind.startswith(_WHOLE):
+        return upload, upload.whole(request.args.get("name", ""), kind)
+    upload.drain()
+    if not kind or kind == "application/x-www-form-urlencoded":
+        raise Problem(400, "there is no file in the request: send a multipart/form-data form with files")
+    raise Problem(415, f"a body of type {kind} holds no files: send multipart/form-data, or an image as the body")
+
+
+def patience(default: float = 0) -> float:
+    """How long the client will wait, in seconds: `?wait=`, at most what the settings allow.
+
+    Raises:
+        Problem: 400 for anything but a number of seconds.
+    """
+    given = request.args.get("wait")
+    if given is None:
+        return default
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = math.nan
+    if not seconds >= 0:
+        raise Problem(400, f"wait must be a number of seconds, not {given[:40]!r}")
+    return min(seconds, tier().settings.max_wait_seconds)
+
+
+def _limits(settings: WebSettings) -> Limits:
+    return Limits(settings.max_image_bytes, settings.max_files_per_upload, settings.max_upload_bytes)

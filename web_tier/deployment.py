@@ -1,0 +1,42 @@
+"""The AWS resources that the web tier uses, found by name at their first use: the tier starts without them."""
+
+from functools import cached_property
+
+from novaburst.aws import s3_client, sqs_client
+from novaburst.objects import Bucket
+from novaburst.queues import Queue
+from novaburst.settings import Settings
+
+# Connections that the clients keep: as many as threads that call AWS at once.
+_CONNECTIONS = 32
+
+
+class Deployment:
+    """Buckets and queues of one prefix. The clients are made here, once, and are safe to share between threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._sqs = sqs_client(_CONNECTIONS)
+        s3 = s3_client(_CONNECTIONS)
+        self.in_bucket = Bucket(s3, settings.in_bucket)
+        self.out_bucket = Bucket(s3, settings.out_bucket)
+
+    @cached_property
+    def request_queue(self) -> Queue:
+        """Images to classify."""
+        return Queue(self._sqs, self._settings.request_queue)
+
+    @cached_property
+    def response_queue(self) -> Queue:
+        """Notices of results."""
+        return Queue(self._sqs, self._settings.response_queue)
+
+    @cached_property
+    def dead_letter_queue(self) -> Queue:
+        """Requests that were received too often."""
+        return Queue(self._sqs, self._settings.dead_letter_queue)
+
+    @cached_property
+    def wake_queue(self) -> Queue:
+        """Messages that make the scaling Lambda evaluate."""
+        return Queue(self._sqs, self._settings.wake_queue)

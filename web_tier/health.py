@@ -1,0 +1,71 @@
+"""GET /healthz, /readyz and /api/v1/status: whether this process lives, whether it can work, and what is going on."""
+
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from flask import Blueprint, Response, jsonify
+
+from novaburst.queues import QueueAttributesError
+from web_tier.images import failure_json, moment, outcome
+from web_tier.problems import Problem
+from web_tier.reachability import faults
+from web_tier.tier import tier
+
+blueprint = Blueprint("health", __name__)
+
+_RECENT = 10
+
+
+@blueprint.get("/healthz")
+def live() -> Response:
+    """The process answers."""
+    return jsonify(status="ok")
+
+
+@blueprint.get("/readyz")
+def ready() -> Response:
+    """Store, buckets and queues can be reached; else 503 with the reason for each that cannot."""
+    found = faults(tier())
+    if found:
+        raise Problem(503, "; ".join(f"{name}: {reason}" for name, reason in found.items()), faults=found)
+    return jsonify(status="ready")
+
+
+@blueprint.get("/api/v1/status")
+def status() -> Response:
+    """The state of affairs."""
+    response = jsonify(state_of_affairs())
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def state_of_affairs() -> dict[str, Any]:
+    """Queue depths, counts of images and the latest results; without addresses, which are known to uploaders only."""
+    parts = tier()
+    affairs: dict[str, Any] = {"status": "ok", "prefix": parts.settings.prefix, "queues": None}
+    deployment = parts.deployment
+    try:
+        queues = {
+            "request": deployment.request_queue,
+            "response": deployment.response_queue,
+            "dead_letter": deployment.dead_letter_queue,
+        }
+        affairs["queues"] = {
+            name: {"visible": depth.visible, "in_flight": depth.in_flight, "delayed": depth.delayed}
+            for name, depth in ((name, queue.depth()) for name, queue in queues.items())
+        }
+    except (BotoCoreError, ClientError, QueueAttributesError) as error:
+        affairs |= {"status": "degraded", "reason": f"the queues cannot be reached: {error}"}
+    affairs["images"] = parts.store.counts().as_json()
+    affairs["recent"] = [
+        {
+            "name": image.name,
+            "state": outcome(image),
+            "label": image.result.label if image.result else None,
+            "score": image.result.score if image.result else None,
+            "error": failure_json(image.failure),
+            "answered": None if image.answered is None else moment(image.answered),
+        }
+        for image in parts.store.latest(_RECENT)
+    ]
+    return affairs

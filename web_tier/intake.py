@@ -1,0 +1,120 @@
+"""Takes files in: ledger, bucket, queue, in this order, while the rest of the body is still arriving."""
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from uuid import uuid4
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from novaburst.contract import ContractError, Failure, new_id
+from novaburst.error_codes import ErrorCode
+from novaburst.objects import Bucket
+from web_tier.images import Image, State, request_for
+from web_tier.names import display_name, metadata_value
+from web_tier.parts import Part
+from web_tier.sender import Sender
+from web_tier.store import Store
+
+log = logging.getLogger(__name__)
+
+# S3 puts at once in one process.
+_PUTS = 16
+# Puts that one upload may have under way; its reader waits beyond, so its files never pile up in memory.
+_PUTS_AN_UPLOAD = 4
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of one file, and the form field it came in."""
+
+    image: Image
+    field: str
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it is on its way to a worker."""
+        return self.image.state is not State.REFUSED
+
+
+class Intake:
+    """The door for uploaded files. Safe to share between threads."""
+
+    def __init__(
+        self, store: Store, in_bucket: Bucket, sender: Sender, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._store = store
+        self._in_bucket = in_bucket
+        self._sender = sender
+        self._clock = clock
+        self._puts = ThreadPoolExecutor(_PUTS, thread_name_prefix="put")
+
+    def open_batch(self) -> str:
+        """Make an empty batch; its id cannot be guessed."""
+        batch = str(uuid4())
+        self._store.add_batch(batch, self._clock())
+        return batch
+
+    def take(self, parts: Iterable[Part], batch: str) -> list[Taken]:
+        """Store and queue each file as soon as it is there; every file has its answer, in order."""
+        room = threading.BoundedSemaphore(_PUTS_AN_UPLOAD)
+        underway: list[tuple[Image, str, Future[Future[bool]] | None]] = []
+        for part in parts:
+            image = self._entry(part, batch)
+            if part.fault is not None:
+                part.body.close()
+                image = self._refused(image, Failure(code=part.fault, detail=_DETAILS.get(part.fault, "")))
+                self._store.add_image(image)
+                underway.append((image, part.field, None))
+                continue
+            room.acquire()
+            put = self._puts.submit(self._put, image, part)
+            put.add_done_callback(lambda _: room.release())
+            underway.append((image, part.field, put))
+        return [Taken(image if put is None else self._settled(image, put), field) for image, field, put in underway]
+
+    def _entry(self, part: Part, batch: str) -> Image:
+        return Image(
+            id=new_id(),
+            batch=batch,
+            name=display_name(part.filename),
+            size=part.size,
+            state=State.RECEIVING,
+            received=self._clock(),
+        )
+
+    def _put(self, image: Image, part: Part) -> "Future[bool]":
+        with part.body as body:
+            self._store.add_image(image)
+            kind = part.content_type if part.content_type.startswith("image/") else "application/octet-stream"
+            metadata = {"name": metadata_value(image.name), "batch": image.batch}
+            self._in_bucket.put(image.id, body, content_type=kind, metadata=metadata)
+        return self._sender.submit(request_for(image, self._in_bucket.name))
+
+    def _settled(self, image: Image, put: "Future[Future[bool]]") -> Image:
+        try:
+            if put.result().result():
+                return replace(image, state=State.QUEUED)
+            reason = "the request queue did not take it"
+        except (BotoCoreError, ClientError, ContractError, sqlite3.Error) as error:
+            log.exception("image %s (%r) was not stored", image.id, image.name)
+            reason = f"{type(error).__name__} while storing it"
+        refused = self._refused(image, Failure(code=ErrorCode.NOT_STORED, detail=reason))
+        try:
+            self._store.refuse(image.id, Failure(code=ErrorCode.NOT_STORED, detail=reason), self._clock())
+        except sqlite3.Error:
+            log.exception("the refusal of image %s could not be entered", image.id)
+        return refused
+
+    def _refused(self, image: Image, failure: Failure) -> Image:
+        return replace(image, state=State.REFUSED, refusal=failure, answered=self._clock())
+
+
+_DETAILS = {
+    ErrorCode.EMPTY_FILE: "0 bytes arrived",
+    ErrorCode.UPLOAD_INCOMPLETE: "the body ended before the file did",
+}

@@ -1,0 +1,122 @@
+"""Takes results from the response queue into the store: `python -m web_tier.listener`. Several may run."""
+
+import logging
+import signal
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from novaburst.contract import ContractError, Result
+from novaburst.objects import Bucket
+from novaburst.queues import Queue, Received
+from novaburst.settings import SettingsError, require_region
+from web_tier.answers import stored_result
+from web_tier.deployment import Deployment
+from web_tier.logs import log_to_stderr
+from web_tier.settings import WebSettings
+from web_tier.store import Store
+from web_tier.sweeper import Sweeper
+from web_tier.waker import Waker
+
+log = logging.getLogger(__name__)
+
+# One long poll, in seconds: SIGTERM waits for its end, so that no message is left hidden. One listener then makes at
+# most 0.9 million requests a month, within SQS's free million.
+_POLL_SECONDS = 3
+# After AWS or the store has failed, in seconds; doubled each time up to the maximum.
+_FIRST_BACK_OFF = 0.5
+_MAX_BACK_OFF = 30.0
+_SWEEP_SECONDS = 5.0
+
+
+class Listener:
+    """One consumer of the response queue."""
+
+    def __init__(
+        self,
+        response_queue: Callable[[], Queue],
+        out_bucket: Bucket,
+        store: Store,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._response_queue = response_queue
+        self._out_bucket = out_bucket
+        self._store = store
+        self._clock = clock
+
+    def listen(self, stop: threading.Event) -> None:
+        """Poll until `stop`; failures of AWS and the store are logged and waited out."""
+        back_off = _FIRST_BACK_OFF
+        while not stop.is_set():
+            try:
+                self.poll(_POLL_SECONDS)
+                back_off = _FIRST_BACK_OFF
+            except (BotoCoreError, ClientError, sqlite3.Error) as error:
+                log.warning("no results taken, next try in %.1f s: %s", back_off, error)
+                stop.wait(back_off)
+                back_off = min(2 * back_off, _MAX_BACK_OFF)
+
+    def poll(self, wait_seconds: int) -> int:
+        """Take up to ten results: enter them in one transaction, then delete their messages; how many were news.
+
+        Raises:
+            botocore.exceptions.ClientError, BotoCoreError, sqlite3.Error: they come again, a second time is harmless.
+        """
+        queue = self._response_queue()
+        messages = queue.receive(wait_seconds=wait_seconds)
+        if not messages:
+            return 0
+        results = [result for result in map(self._result, messages) if result is not None]
+        news = self._store.record(results, self._clock()) if results else 0
+        queue.delete(messages)
+        return news
+
+    def _result(self, message: Received) -> Result | None:
+        try:
+            result = Result.parse(message.body)
+        except ContractError as error:
+            # The bucket holds the truth; the sweeper looks there for what this message should have said.
+            log.warning("a message of the response queue is dropped: %s", error)
+            return None
+        return (stored_result(self._out_bucket, result.id) or result) if result.cut else result
+
+
+def main() -> None:
+    """Listen and sweep until SIGTERM or SIGINT; exit status 0.
+
+    Raises:
+        SystemExit: a setting is missing or wrong; the text names it.
+    """
+    log_to_stderr()
+    try:
+        require_region()
+        settings = WebSettings.load()
+    except SettingsError as error:
+        raise SystemExit(f"the listener does not start: {error}") from error
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    deployment = Deployment(settings)
+    store = Store(settings.store_path)
+    waker = Waker(lambda: deployment.wake_queue)
+    sweeper = Sweeper(deployment, store, waker.wake)
+    sweeping = threading.Thread(target=sweeper.run, args=(stop, _SWEEP_SECONDS), name="sweeper")
+    sweeping.start()
+    log.info("listening to %s", settings.response_queue)
+    Listener(lambda: deployment.response_queue, deployment.out_bucket, store).listen(stop)
+    sweeping.join()
+    store.close()
+    log.info("stopped")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Wakes requests that wait for results: one thread a process watches the store for all of them."""
+
+import logging
+import sqlite3
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from web_tier.store import Changes, Store
+
+log = logging.getLogger(__name__)
+
+# Between two looks at SQLite's data version (a few microseconds each) while anybody waits, in seconds.
+_LOOK_SECONDS = 0.02
+# After a failure of the store, in seconds.
+_BACK_OFF_SECONDS = 1.0
+
+
+class Waiter:
+    """One request's wait for a set of images."""
+
+    def __init__(self, ids: Iterable[str]) -> None:
+        self.remaining = set(ids)
+        self._all_answered = threading.Event()
+        if not self.remaining:
+            self._all_answered.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until all are answered or `seconds` have passed; whether all are answered."""
+        return self._all_answered.wait(seconds)
+
+    def answered(self, ids: Iterable[str]) -> None:
+        """Strike images off; the last one ends the wait."""
+        self.remaining.difference_update(ids)
+        if not self.remaining:
+            self._all_answered.set()
+
+
+class Notifier:
+    """The process's one watcher; its thread starts with the first wait, so after any fork."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._changed = threading.Condition()
+        self._waiters: set[Waiter] = set()
+        self._newcomers = False
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def watching(self, ids: Iterable[str]) -> Iterator[Waiter]:
+        """A waiter for these images; those that are answered already count at once."""
+        waiter = Waiter(ids)
+        with self._changed:
+            self._waiters.add(waiter)
+            self._newcomers = True
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+        try:
+            yield waiter
+        finally:
+            with self._changed:
+                self._waiters.discard(waiter)
+
+    def _run(self) -> None:
+        changes = Changes(self._store)
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiters)
+                look = self._newcomers
+                self._newcomers = False
+                waiters = tuple(self._waiters)
+            try:
+                if changes.happened() or look:
+                    self._strike_off(changes, waiters)
+            except sqlite3.Error:
+                log.exception("the store cannot be watched; waiting requests are delayed")
+                with self._changed:
+                    self._newcomers = True
+                time.sleep(_BACK_OFF_SECONDS)
+            time.sleep(_LOOK_SECONDS)
+
+    def _strike_off(self, changes: Changes, waiters: Iterable[Waiter]) -> None:
+        by_image: dict[str, list[Waiter]] = defaultdict(list)
+        for waiter in waiters:
+            for image_id in waiter.remaining:
+                by_image[image_id].append(waiter)
+        for image_id in changes.answered(by_image):
+            for waiter in by_image[image_id]:
+                waiter.answered((image_id,))

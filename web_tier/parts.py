@@ -1,0 +1,161 @@
+"""A request body as a stream of files: each is handed over as soon as its part has ended, in bounded memory."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import SpooledTemporaryFile
+from typing import IO, Protocol
+
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.sansio.multipart import Data, Event, Field, File, MultipartDecoder, NeedData, State
+
+from novaburst.error_codes import ErrorCode
+
+log = logging.getLogger(__name__)
+
+# Bytes read from the client at once.
+_CHUNK = 64 * 1024
+# A file up to this size waits in memory, a larger one on disk: 100 clients at once stay below 100 MB together.
+_IN_MEMORY = 256 * 1024
+# The most bytes the decoder may hold unparsed (part headers, mostly): a chunk, and headers no client sends.
+_UNPARSED = 1024 * 1024
+
+
+class Readable(Protocol):
+    """A request's body."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes; none at the end."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may carry: bytes a file, files, and bytes of the whole body."""
+
+    file_bytes: int
+    files: int
+    body_bytes: int
+
+
+@dataclass
+class Part:
+    """One file of a request. The receiver closes `body`."""
+
+    field: str
+    filename: str
+    content_type: str
+    # Positioned at its start; it has no bytes when there is a fault.
+    body: IO[bytes]
+    # Bytes that arrived, those past the limit included.
+    size: int = 0
+    fault: ErrorCode | None = None
+
+
+class Upload:
+    """The files of one request body, read once. After the last one, `shortfall` says why the body was not all read."""
+
+    def __init__(self, stream: Readable, limits: Limits, spool_dir: Path) -> None:
+        self._stream = stream
+        self._limits = limits
+        self._spool_dir = spool_dir
+        self._files = 0
+        self._received = 0
+        self.shortfall: str | None = None
+
+    def multipart(self, boundary: bytes) -> Iterator[Part]:
+        """The files of a `multipart/form-data` body, under any field names.
+
+        A part without a file name is a form field and passed over, unless it says that it is an image; a file input
+        left empty arrives as a file without name and bytes, and is passed over as well.
+        """
+        part: Part | None = None
+        for event in self._events(MultipartDecoder(boundary, max_form_memory_size=_UNPARSED)):
+            if isinstance(event, File | Field):
+                if self._files == self._limits.files:
+                    self.shortfall = f"an upload holds at most {self._limits.files} files: send the rest in another"
+                    return
+                part = self._start(event) if _is_file(event) else None
+            elif isinstance(event, Data) and part is not None:
+                self._write(part, event.data)
+                if not event.more_data:
+                    ended, part = part, None
+                    yield from self._hand_over(ended)
+        if part is not None:
+            part.fault = ErrorCode.UPLOAD_INCOMPLETE
+            yield from self._hand_over(part)
+
+    def whole(self, filename: str, content_type: str) -> Iterator[Part]:
+        """The body as one file."""
+        part = Part("", filename, content_type, self._spool())
+        while chunk := self._read():
+            self._write(part, chunk)
+        if self.shortfall:
+            part.fault = ErrorCode.UPLOAD_INCOMPLETE
+        yield from self._hand_over(part)
+
+    def drain(self, at_most: int = 64 * 1024 * 1024) -> None:
+        """Read and drop the rest of the body, so that a client that is still sending can read its answer."""
+        while at_most > 0 and (chunk := self._receive()):
+            at_most -= len(chunk)
+
+    def _events(self, decoder: MultipartDecoder) -> Iterator[Event]:
+        try:
+            while True:
+                event = decoder.next_event()
+                if not isinstance(event, NeedData):
+                    yield event
+                elif decoder.state is State.EPILOGUE:
+                    return
+                else:
+                    decoder.receive_data(self._read() or None)
+        except (ValueError, RequestEntityTooLarge) as error:
+            self.shortfall = self.shortfall or f"the form ended early or is malformed: {error}"
+
+    def _start(self, event: File | Field) -> Part:
+        filename = event.filename if isinstance(event, File) else ""
+        return Part(event.name or "", filename, event.headers.get("content-type", ""), self._spool())
+
+    def _spool(self) -> IO[bytes]:
+        return SpooledTemporaryFile(max_size=_IN_MEMORY, dir=str(self._spool_dir))
+
+    def _write(self, part: Part, data: bytes) -> None:
+        part.size += len(data)
+        if part.size <= self._limits.file_bytes:
+            part.body.write(data)
+        elif part.fault is None:
+            part.fault = ErrorCode.TOO_LARGE
+            part.body.seek(0)
+            part.body.truncate()
+
+    def _hand_over(self, part: Part) -> Iterator[Part]:
+        if not part.size and not part.filename and part.fault is None:
+            part.body.close()
+            return
+        if not part.size and part.fault is None:
+            part.fault = ErrorCode.EMPTY_FILE
+        part.body.seek(0)
+        self._files += 1
+        yield part
+
+    def _read(self) -> bytes:
+        chunk = self._receive()
+        self._received += len(chunk)
+        if self._received > self._limits.body_bytes:
+            self.shortfall = f"an upload may have at most {self._limits.body_bytes:,} bytes: send the rest in another"
+            return b""
+        return chunk
+
+    def _receive(self) -> bytes:
+        try:
+            return self._stream.read(_CHUNK)
+        except (
+            Exception
+        ) as error:  # a server's errors on a broken body have no common base (werkzeug, gunicorn, OSError)
+            log.info("the client's body broke off: %r", error)
+            self.shortfall = self.shortfall or "the connection broke before the end of the body"
+            return b""
+
+
+def _is_file(event: File | Field) -> bool:
+    return isinstance(event, File) or event.headers.get("content-type", "").lower().startswith("image/")

@@ -1,0 +1,79 @@
+"""Errors as RFC 9457 problem details for programs, and as a page in words for people."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from flask import Flask, Response, json, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from novaburst.error_codes import REMEDIES, ErrorCode
+
+log = logging.getLogger(__name__)
+
+PROBLEM_JSON = "application/problem+json"
+_RETRY_AFTER_SECONDS = "2"
+
+
+class Problem(Exception):  # noqa: N818 - the RFC's noun
+    """An answer other than the one asked for; `members` are extensions of the problem object."""
+
+    def __init__(self, status: int, detail: str, *, code: ErrorCode | None = None, **members: Any) -> None:
+        super().__init__(detail)
+        self.status = HTTPStatus(status)
+        self.detail = detail
+        self.code = code
+        self.members = members
+
+    def response(self) -> Response:
+        """The problem as a response in the form that the client reads."""
+        if _wants_page():
+            text = render_template("problem.html", title=self.status.phrase, detail=self.detail)
+            return Response(text, self.status, mimetype="text/html")
+        body: dict[str, Any] = {
+            "type": f"urn:novaburst:error:{self.code}" if self.code else "about:blank",
+            "title": self.status.phrase,
+            "status": int(self.status),
+            "detail": self.detail,
+        }
+        if self.code:
+            body |= {"code": self.code, "remedy": REMEDIES[self.code]}
+        return Response(json.dumps(body | self.members), self.status, mimetype=PROBLEM_JSON)
+
+
+def init_app(app: Flask) -> None:
+    """Answer every error of the application as a problem."""
+    app.register_error_handler(Problem, Problem.response)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(BotoCoreError, _aws_error)
+    app.register_error_handler(ClientError, _aws_error)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    response = Problem(status, error.description or HTTPStatus(status).phrase).response()
+    # Such as Allow of a 405; the content type is our own.
+    for name, value in error.get_headers():
+        if name.lower() not in {"content-type", "content-length"}:
+            response.headers[name] = value
+    return response
+
+
+def _aws_error(error: Exception) -> Response:
+    log.error("AWS did not answer as it should: %s", error)
+    response = Problem(503, "the storage or the queue cannot be reached just now: try again in a moment").response()
+    response.headers["Retry-After"] = _RETRY_AFTER_SECONDS
+    return response
+
+
+def _unexpected(error: Exception) -> Response:
+    log.error("%s %s failed", request.method, request.path, exc_info=error)
+    return Problem(500, REMEDIES[ErrorCode.INTERNAL_ERROR], code=ErrorCode.INTERNAL_ERROR).response()
+
+
+def _wants_page() -> bool:
+    accepted = request.accept_mimetypes
+    explicit = "text/html" in accepted.values() and not request.path.startswith("/api/")
+    return explicit and request.method in {"GET", "HEAD"}

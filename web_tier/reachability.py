@@ -1,0 +1,38 @@
+"""Whether what the web tier depends on can be reached, and if not, why, in words an operator can act on."""
+
+import sqlite3
+from collections.abc import Callable
+
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from web_tier.tier import Tier
+
+_CLOCK = frozenset({"RequestTimeTooSkewed", "RequestExpired", "SignatureDoesNotMatch", "AuthFailure"})
+_PROBE = "readiness-probe"
+
+
+def faults(parts: Tier) -> dict[str, str]:
+    """What cannot be reached, by name, with the reason; empty when all is well."""
+    checks: dict[str, Callable[[], object]] = {
+        "store": parts.store.counts,
+        "in-bucket": lambda: parts.deployment.in_bucket.exists(_PROBE),
+        "out-bucket": lambda: parts.deployment.out_bucket.exists(_PROBE),
+        "request-queue": lambda: parts.deployment.request_queue.depth(),  # noqa: PLW0108 - finding it is part of the check
+        "response-queue": lambda: parts.deployment.response_queue.depth(),  # noqa: PLW0108 - as above
+    }
+    found = {name: _fault(check) for name, check in checks.items()}
+    return {name: fault for name, fault in found.items() if fault is not None}
+
+
+def _fault(check: Callable[[], object]) -> str | None:
+    try:
+        check()
+    except NoCredentialsError:
+        return "no AWS credentials: set the AWS_* variables, a profile or an instance profile"
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        hint = " (is this machine's clock right?)" if code in _CLOCK else ""
+        return f"{error}{hint}"
+    except (BotoCoreError, sqlite3.Error) as error:
+        return str(error)
+    return None

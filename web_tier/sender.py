@@ -1,0 +1,90 @@
+"""Sends requests to SQS for all uploads of a process: what waits while one call runs goes with the next, by tens."""
+
+import logging
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from novaburst.bounds import SQS_BATCH
+from novaburst.contract import Request
+from novaburst.queues import Queue
+from web_tier.store import Store
+
+log = logging.getLogger(__name__)
+
+_THREADS = 2
+# Waits before each further attempt for the messages that a call left over, in seconds.
+_RETRY_AFTER = (0.1, 0.5, 2.0)
+
+
+class Sender:
+    """The way into the request queue. Its threads start with the first request, so after any fork."""
+
+    def __init__(self, request_queue: Callable[[], Queue], store: Store, on_queued: Callable[[], None]) -> None:
+        self._request_queue = request_queue
+        self._store = store
+        self._on_queued = on_queued
+        self._waiting: queue.SimpleQueue[tuple[Request, Future[bool]]] = queue.SimpleQueue()
+        self._starting = threading.Lock()
+        self._started = False
+
+    def submit(self, request: Request) -> "Future[bool]":
+        """Send a request soon; the future says whether SQS took it, after the store knows."""
+        future: Future[bool] = Future()
+        self._waiting.put((request, future))
+        with self._starting:
+            if not self._started:
+                self._started = True
+                for number in range(_THREADS):
+                    threading.Thread(target=self._run, name=f"sender-{number}", daemon=True).start()
+        return future
+
+    def _run(self) -> None:
+        while True:
+            jobs = [self._waiting.get()]
+            while len(jobs) < SQS_BATCH:
+                try:
+                    jobs.append(self._waiting.get_nowait())
+                except queue.Empty:
+                    break
+            try:
+                taken = self._send([request for request, _ in jobs])
+                for request, future in jobs:
+                    future.set_result(request.id in taken)
+            except Exception as error:  # the thread must outlive any fault; each upload reports it
+                log.exception("%d requests were not sent", len(jobs))
+                for _, future in jobs:
+                    if not future.done():
+                        future.set_exception(error)
+
+    def _send(self, requests: Sequence[Request]) -> set[str]:
+        left = list(requests)
+        for pause in (0.0, *_RETRY_AFTER):
+            time.sleep(pause)
+            left = self._attempt(left)
+            if not left:
+                break
+        else:
+            log.error("SQS did not take %d of %d requests", len(left), len(requests))
+        taken = {request.id for request in requests} - {request.id for request in left}
+        if taken:
+            try:
+                self._store.mark_queued(sorted(taken))
+            except sqlite3.Error:
+                # They are queued all the same; the sweeper queues them a second time, which is harmless.
+                log.exception("%d queued images could not be marked", len(taken))
+            self._on_queued()
+        return taken
+
+    def _attempt(self, requests: Sequence[Request]) -> list[Request]:
+        try:
+            failed = self._request_queue().send([request.to_message() for request in requests])
+        except (BotoCoreError, ClientError) as error:
+            log.warning("sending %d requests failed: %s", len(requests), error)
+            return list(requests)
+        return [requests[index] for index in failed]

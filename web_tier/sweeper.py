@@ -1,0 +1,101 @@
+"""Looks after images that have been pending for long: queues what a crash left unqueued, fetches missed results."""
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from novaburst.contract import Failure, Result, result_key
+from novaburst.error_codes import ErrorCode
+from web_tier.answers import stored_result
+from web_tier.deployment import Deployment
+from web_tier.images import Image, State, request_for
+from web_tier.store import Store
+
+log = logging.getLogger(__name__)
+
+# An upload in progress takes seconds from ledger to queue; its row is left alone for this long.
+_UNQUEUED_SECONDS = 30.0
+# Longer than all attempts of a put together (five of at most 40 s each): what is not there now will not come.
+_MISSING_SECONDS = 600.0
+# The response queue brings a result within a second; a cold fleet takes a minute or two.
+_UNANSWERED_SECONDS = 5.0
+# Images looked after in one sweep, and up to how many are asked for one by one instead of by a listing.
+_AT_ONCE = 1000
+_ONE_BY_ONE = 20
+
+
+class Sweeper:
+    """One sweep after another; several processes may sweep, since each image is given to one of them at a time."""
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        store: Store,
+        on_queued: Callable[[], None],
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._deployment = deployment
+        self._store = store
+        self._on_queued = on_queued
+        self._clock = clock
+
+    def run(self, stop: threading.Event, period_seconds: float) -> None:
+        """Sweep every `period_seconds` until `stop`; failures are logged and tried again at the next."""
+        while not stop.wait(period_seconds):
+            try:
+                self.sweep()
+            except (BotoCoreError, ClientError, sqlite3.Error) as error:
+                log.warning("the sweep was not finished: %s", error)
+
+    def sweep(self) -> None:
+        """Look once after everything that is due.
+
+        Raises:
+            botocore.exceptions.ClientError, BotoCoreError, sqlite3.Error: what is left comes again, later.
+        """
+        now = self._clock()
+        self._queue_again(self._store.claim_overdue(State.RECEIVING, now, _UNQUEUED_SECONDS, _AT_ONCE), now)
+        self._fetch_results(self._store.claim_overdue(State.QUEUED, now, _UNANSWERED_SECONDS, _AT_ONCE), now)
+
+    def _queue_again(self, images: Sequence[Image], now: float) -> None:
+        in_bucket = self._deployment.in_bucket
+        stored = [image for image in images if in_bucket.exists(image.id)]
+        if stored:
+            bodies = [request_for(image, in_bucket.name).to_message() for image in stored]
+            failed = set(self._deployment.request_queue.send(bodies))
+            queued = [image.id for index, image in enumerate(stored) if index not in failed]
+            self._store.mark_queued(queued)
+            self._on_queued()
+            log.warning("%d images that were stored and not queued are queued now", len(queued))
+        kept = {image.id for image in stored}
+        for image in images:
+            if image.id not in kept and now - image.received > _MISSING_SECONDS:
+                detail = "the upload stopped before the image was stored"
+                self._store.refuse(image.id, Failure(code=ErrorCode.OBJECT_MISSING, detail=detail), now)
+                log.warning("image %s never arrived in the bucket", image.id)
+
+    def _fetch_results(self, images: Sequence[Image], now: float) -> None:
+        results = [result for result in map(self._result, self._answered(images)) if result is not None]
+        if results:
+            news = self._store.record(results, now)
+            log.info("%d results were found in the bucket before their message came", news)
+
+    def _answered(self, images: Sequence[Image]) -> Sequence[Image]:
+        if len(images) <= _ONE_BY_ONE:
+            return images
+        # Ids are in the order of time, so the results of these images lie between the first and the last.
+        last = result_key(images[-1].id)
+        there = set()
+        for key in self._deployment.out_bucket.keys(after=images[0].id):
+            if key > last:
+                break
+            there.add(key)
+        return [image for image in images if result_key(image.id) in there]
+
+    def _result(self, image: Image) -> Result | None:
+        return stored_result(self._deployment.out_bucket, image.id)

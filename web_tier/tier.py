@@ -1,0 +1,60 @@
+"""What one process of the web tier works with, made once at its start, and how a request reaches it."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import Flask, current_app
+
+from novaburst.settings import require_region
+from web_tier.answers import Answers
+from web_tier.deployment import Deployment
+from web_tier.intake import Intake
+from web_tier.notifier import Notifier
+from web_tier.sender import Sender
+from web_tier.settings import WebSettings
+from web_tier.store import Store
+from web_tier.waker import Waker
+
+_EXTENSION = "novaburst"
+
+
+@dataclass(frozen=True)
+class Tier:
+    """The parts that requests share."""
+
+    settings: WebSettings
+    deployment: Deployment
+    store: Store
+    intake: Intake
+    answers: Answers
+
+    def init_app(self, app: Flask) -> None:
+        """Bind to an application."""
+        app.extensions[_EXTENSION] = self
+
+
+def build(settings: WebSettings) -> Tier:
+    """Make the clients and open the store; nothing is asked of AWS yet.
+
+    Raises:
+        novaburst.settings.SettingsError: no region is set.
+        OSError: the state folder cannot be made or written.
+    """
+    require_region()
+    settings.spool_dir.mkdir(parents=True, exist_ok=True)
+    deployment = Deployment(settings)
+    store = Store(settings.store_path)
+    waker = Waker(lambda: deployment.wake_queue)
+    sender = Sender(lambda: deployment.request_queue, store, waker.wake)
+    return Tier(
+        settings=settings,
+        deployment=deployment,
+        store=store,
+        intake=Intake(store, deployment.in_bucket, sender),
+        answers=Answers(store, deployment.out_bucket, Notifier(store)),
+    )
+
+
+def tier() -> Tier:
+    """The current application's parts."""
+    return cast(Tier, current_app.extensions[_EXTENSION])

@@ -1,0 +1,43 @@
+"""Tells the scaling Lambda that there is work, so that it need not wait for its next minute."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from novaburst.queues import Queue
+
+log = logging.getLogger(__name__)
+
+WAKE_MESSAGE = '{"v":1}'
+
+
+class Waker:
+    """Sends wake messages, at most one a period; what happens in between is coalesced into the next."""
+
+    def __init__(self, queue: Callable[[], Queue], period_seconds: float = 1.0) -> None:
+        self._queue = queue
+        self._period_seconds = period_seconds
+        self._wanted = threading.Event()
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def wake(self) -> None:
+        """Ask for one evaluation after this moment; returns at once and never fails."""
+        self._wanted.set()
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="waker", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            self._wanted.wait()
+            self._wanted.clear()
+            try:
+                self._queue().send([WAKE_MESSAGE])
+            except (BotoCoreError, ClientError) as error:
+                log.warning("the scaling Lambda was not woken, its schedule will find the work: %s", error)
+            time.sleep(self._period_seconds)
