@@ -37,5 +37,6 @@ def start_logging() -> JsonFormatter:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    logging.getLogger("botocore.credentials").setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+    logging.getLogger("botocore").setLevel(logging.WARNING)
     return formatter
