@@ -77,6 +77,10 @@ class Intake:
             underway.append((image, part.field, put))
         return [Taken(image if put is None else self._settled(image, put), field) for image, field, put in underway]
 
+    def close(self) -> None:
+        """Finish the puts under way."""
+        self._puts.shutdown()
+
     def _entry(self, part: Part, batch: str) -> Image:
         return Image(
             id=new_id(),

@@ -114,6 +114,7 @@ def main() -> None:
     log.info("listening to %s", settings.response_queue)
     Listener(lambda: deployment.response_queue, deployment.out_bucket, store).listen(stop)
     sweeping.join()
+    waker.close()
     store.close()
     log.info("stopped")
 

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from web_tier.store import Changes, Store
 
@@ -46,6 +46,7 @@ class Notifier:
         self._changed = threading.Condition()
         self._waiters: set[Waiter] = set()
         self._newcomers = False
+        self._closing = False
         self._thread: threading.Thread | None = None
 
     @contextmanager
@@ -65,11 +66,24 @@ class Notifier:
             with self._changed:
                 self._waiters.discard(waiter)
 
+    def close(self) -> None:
+        """End the thread; who still waits waits out its time."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+
     def _run(self) -> None:
-        changes = Changes(self._store)
+        with closing(Changes(self._store)) as changes:
+            self._watch(changes)
+
+    def _watch(self, changes: Changes) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiters)
+                self._changed.wait_for(lambda: self._waiters or self._closing)
+                if self._closing:
+                    return
                 look = self._newcomers
                 self._newcomers = False
                 waiters = tuple(self._waiters)

@@ -29,29 +29,43 @@ class Sender:
         self._request_queue = request_queue
         self._store = store
         self._on_queued = on_queued
-        self._waiting: queue.SimpleQueue[tuple[Request, Future[bool]]] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[tuple[Request, Future[bool]] | None] = queue.SimpleQueue()
         self._starting = threading.Lock()
-        self._started = False
+        self._threads: list[threading.Thread] = []
 
     def submit(self, request: Request) -> "Future[bool]":
         """Send a request soon; the future says whether SQS took it, after the store knows."""
         future: Future[bool] = Future()
         self._waiting.put((request, future))
         with self._starting:
-            if not self._started:
-                self._started = True
-                for number in range(_THREADS):
-                    threading.Thread(target=self._run, name=f"sender-{number}", daemon=True).start()
+            if not self._threads:
+                self._threads = [
+                    threading.Thread(target=self._run, name=f"sender-{number}", daemon=True)
+                    for number in range(_THREADS)
+                ]
+                for thread in self._threads:
+                    thread.start()
         return future
 
+    def close(self) -> None:
+        """Send what was submitted, then end the threads."""
+        for _ in self._threads:
+            self._waiting.put(None)
+        for thread in self._threads:
+            thread.join()
+
     def _run(self) -> None:
-        while True:
-            jobs = [self._waiting.get()]
+        while (first := self._waiting.get()) is not None:
+            jobs = [first]
             while len(jobs) < SQS_BATCH:
                 try:
-                    jobs.append(self._waiting.get_nowait())
+                    job = self._waiting.get_nowait()
                 except queue.Empty:
                     break
+                if job is None:
+                    self._waiting.put(None)
+                    break
+                jobs.append(job)
             try:
                 taken = self._send([request for request, _ in jobs])
                 for request, future in jobs:

@@ -221,6 +221,10 @@ class Changes:
         self._connection = store.connect()
         self._seen: int | None = None
 
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
     def happened(self) -> bool:
         """Whether anything was committed, by any process, since the last call; true at the first."""
         version = int(self._connection.execute("PRAGMA data_version").fetchone()[0])

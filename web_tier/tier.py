@@ -1,5 +1,6 @@
 """What one process of the web tier works with, made once at its start, and how a request reaches it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -27,6 +28,8 @@ class Tier:
     store: Store
     intake: Intake
     answers: Answers
+    # Ends the tier's threads in the order in which work passes through them.
+    close: Callable[[], None]
 
     def init_app(self, app: Flask) -> None:
         """Bind to an application."""
@@ -46,15 +49,28 @@ def build(settings: WebSettings) -> Tier:
     store = Store(settings.store_path)
     waker = Waker(lambda: deployment.wake_queue)
     sender = Sender(lambda: deployment.request_queue, store, waker.wake)
+    intake = Intake(store, deployment.in_bucket, sender)
+    notifier = Notifier(store)
+
+    def close() -> None:
+        for part in (intake, sender, waker, notifier, store):
+            part.close()
+
     return Tier(
         settings=settings,
         deployment=deployment,
         store=store,
-        intake=Intake(store, deployment.in_bucket, sender),
-        answers=Answers(store, deployment.out_bucket, Notifier(store)),
+        intake=intake,
+        answers=Answers(store, deployment.out_bucket, notifier),
+        close=close,
     )
 
 
 def tier() -> Tier:
     """The current application's parts."""
-    return cast(Tier, current_app.extensions[_EXTENSION])
+    return tier_of(current_app)
+
+
+def tier_of(app: Flask) -> Tier:
+    """An application's parts."""
+    return cast(Tier, app.extensions[_EXTENSION])

@@ -48,7 +48,7 @@ def upload() -> BaseResponse:
         accepted=len(accepted),
         refused=len(taken) - len(accepted),
         shortfall=body.shortfall,
-        files=_files(taken, answers),
+        images=_views(taken, answers),
     )
     response.status_code = 200 if finished else 202
     response.headers["Location"] = url_for("results.batch", batch=batch)
@@ -65,16 +65,16 @@ def _batch(given: str | None) -> str:
 
 def _nothing_accepted(taken: Sequence[Taken], batch: str, shortfall: str | None) -> Problem:
     if not taken:
-        return Problem(400, shortfall or "there is no file in the request", batch=batch, files=[])
+        return Problem(400, shortfall or "there is no file in the request", batch=batch, images=[])
     refusals = [one.image.refusal for one in taken if one.image.refusal]
     codes = {refusal.code for refusal in refusals}
     shared = codes.pop() if len(codes) == 1 else None
     status = {ErrorCode.TOO_LARGE: 413, ErrorCode.NOT_STORED: 503}.get(shared, 422) if shared else 422
     detail = f"none of {len(taken)} files was accepted" if len(taken) > 1 else "the file was not accepted"
-    return Problem(status, detail, code=shared, batch=batch, shortfall=shortfall, files=_files(taken, {}))
+    return Problem(status, detail, code=shared, batch=batch, shortfall=shortfall, images=_views(taken, {}))
 
 
-def _files(taken: Sequence[Taken], answers: dict[str, Image]) -> list[dict[str, Any]]:
+def _views(taken: Sequence[Taken], answers: dict[str, Image]) -> list[dict[str, Any]]:
     return [
         {"accepted": one.accepted, "url": url_for("results.result", image_id=one.image.id)}
         | as_json(answers.get(one.image.id, one.image))

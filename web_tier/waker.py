@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -21,6 +20,7 @@ class Waker:
         self._queue = queue
         self._period_seconds = period_seconds
         self._wanted = threading.Event()
+        self._closing = threading.Event()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -32,12 +32,19 @@ class Waker:
                 self._thread = threading.Thread(target=self._run, name="waker", daemon=True)
                 self._thread.start()
 
+    def close(self) -> None:
+        """End the thread, after one last message."""
+        self._closing.set()
+        if self._thread is not None:
+            self._wanted.set()
+            self._thread.join()
+
     def _run(self) -> None:
-        while True:
+        while not self._closing.is_set():
             self._wanted.wait()
             self._wanted.clear()
             try:
                 self._queue().send([WAKE_MESSAGE])
             except (BotoCoreError, ClientError) as error:
                 log.warning("the scaling Lambda was not woken, its schedule will find the work: %s", error)
-            time.sleep(self._period_seconds)
+            self._closing.wait(self._period_seconds)

@@ -176,7 +176,7 @@
     row.part("upload").hidden = false;
     try {
       const answer = await post(`/api/v1/upload?batch=${await openBatch()}`, row);
-      const image = answer.files && answer.files[0];
+      const image = answer.images && answer.images[0];
       if (image) settle(row, () => meet(image, row));
       else settle(row, () => showFailure(row, answer.remedy || answer.detail || "The server refused it.", true));
     } catch (error) {

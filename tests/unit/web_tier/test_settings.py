@@ -1,0 +1,37 @@
+import runpy
+from pathlib import Path
+
+import pytest
+
+from novaburst.settings import SettingsError
+from web_tier import gunicorn_config
+from web_tier.app import create_app
+from web_tier.settings import WebSettings
+
+
+def test_a_wrong_setting_is_refused_with_its_variables_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOVABURST_MAX_WAIT_SECONDS", "soon")
+    with pytest.raises(SettingsError, match="NOVABURST_MAX_WAIT_SECONDS"):
+        WebSettings.load()
+
+
+def test_gunicorn_does_not_start_on_a_wrong_setting_and_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOVABURST_BIND", "nowhere")
+    with pytest.raises(SystemExit, match="NOVABURST_BIND"):
+        runpy.run_path(gunicorn_config.__file__)
+
+
+def test_gunicorn_outlasts_the_longest_wait_and_holds_the_courses_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOVABURST_MAX_WAIT_SECONDS", "900")
+    monkeypatch.setenv("NOVABURST_BIND", "127.0.0.1:8123")
+    config = runpy.run_path(gunicorn_config.__file__)
+    assert config["timeout"] > 900
+    assert config["bind"] == "127.0.0.1:8123"
+    assert config["threads"] >= 100
+    assert not config.get("preload_app")
+
+
+def test_the_application_needs_a_region(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    with pytest.raises(SettingsError, match="AWS_DEFAULT_REGION"):
+        create_app(WebSettings(state_dir=tmp_path))

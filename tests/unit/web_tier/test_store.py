@@ -1,0 +1,192 @@
+import multiprocessing
+import sqlite3
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from novaburst.contract import Failure, Guess, Result
+from novaburst.error_codes import ErrorCode
+from web_tier.images import Image, State, outcome
+from web_tier.store import Changes, Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "store.sqlite3")
+    store.add_batch("batch", 1.0)
+    yield store
+    store.close()
+
+
+def image(image_id: str = "a", **changes: object) -> Image:
+    fresh = Image(id=image_id, batch="batch", name="cat.jpg", size=9, state=State.RECEIVING, received=100.0)
+    return replace(fresh, **changes)  # type: ignore[arg-type]
+
+
+def label(image_id: str = "a", text: str = "cat", batch: str = "batch") -> Result:
+    guesses = (Guess(label=text, score=0.9),)
+    return Result(id=image_id, batch=batch, name="cat.jpg", label=text, score=0.9, top5=guesses, worker="i-1")
+
+
+def error(image_id: str = "a") -> Result:
+    failure = Failure(code=ErrorCode.DAMAGED_IMAGE, detail="cut short")
+    return Result(id=image_id, batch="batch", name="cat.jpg", error=failure, worker="i-1")
+
+
+def known(store: Store, image_id: str = "a") -> Image:
+    found = store.image(image_id)
+    assert found is not None
+    return found
+
+
+def test_an_image_goes_from_receiving_to_queued_to_answered(store: Store) -> None:
+    store.add_image(image())
+    assert known(store) == image(revision=2)
+    store.mark_queued(["a"])
+    assert known(store).state is State.QUEUED
+    assert store.record([label()], 105.0) == 1
+    answered = known(store)
+    assert (answered.state, answered.answered, answered.result) == (State.ANSWERED, 105.0, label())
+    assert outcome(answered) == "done"
+
+
+def test_a_result_delivered_twice_is_news_once(store: Store) -> None:
+    store.add_image(image())
+    assert store.record([label(), label()], 1.0) == 1
+    revision = known(store).revision
+    assert store.record([label()], 2.0) == 0
+    assert (known(store).revision, known(store).answered) == (revision, 1.0)
+
+
+def test_an_answered_image_is_not_queued_again_by_a_late_mark(store: Store) -> None:
+    store.add_image(image())
+    store.record([label()], 1.0)
+    store.mark_queued(["a"])
+    assert known(store).state is State.ANSWERED
+
+
+def test_a_refused_image_keeps_its_reason_until_a_result_overrules_it(store: Store) -> None:
+    failure = Failure(code=ErrorCode.NOT_STORED, detail="the queue")
+    store.add_image(image())
+    store.refuse("a", failure, 5.0)
+    assert known(store).failure == failure
+    assert outcome(known(store)) == "failed"
+    store.record([label()], 6.0)
+    assert (known(store).failure, outcome(known(store))) == (None, "done")
+
+
+def test_a_result_of_an_unknown_image_brings_its_batch_back(store: Store) -> None:
+    store.record([label("z", batch="lost")], 7.0)
+    assert store.batch_created("lost") == 7.0
+    assert [found.id for found in store.images_of("lost")] == ["z"]
+
+
+def test_an_image_needs_its_batch(store: Store) -> None:
+    with pytest.raises(sqlite3.IntegrityError):
+        store.add_image(image(batch="none"))
+    store.add_image(image())
+
+
+def test_a_batch_counts_its_outcomes(store: Store) -> None:
+    for image_id in "abcd":
+        store.add_image(image(image_id))
+    store.record([label("a"), error("b")], 1.0)
+    store.refuse("c", Failure(code=ErrorCode.NOT_STORED), 1.0)
+    assert store.counts("batch").as_json() == {"total": 4, "done": 1, "failed": 2, "pending": 1}
+    assert store.counts().total == 4
+    assert store.counts("other").total == 0
+
+
+def test_a_batch_can_be_asked_for_what_changed_since_a_revision(store: Store) -> None:
+    for image_id in "abc":
+        store.add_image(image(image_id))
+    seen = max(found.revision for found in store.images_of("batch"))
+    assert store.images_of("batch", seen) == []
+    store.record([label("b")], 1.0)
+    assert [found.id for found in store.images_of("batch", seen)] == ["b"]
+
+
+def test_the_latest_answers_come_first(store: Store) -> None:
+    for number, image_id in enumerate("abc"):
+        store.add_image(image(image_id))
+        store.record([label(image_id)], float(number))
+    assert [found.id for found in store.latest(2)] == ["c", "b"]
+
+
+def test_an_overdue_image_is_given_to_one_asker_and_later_again_with_growing_pauses(store: Store) -> None:
+    store.add_image(image())
+
+    def claimed(now: float) -> list[str]:
+        return [found.id for found in store.claim_overdue(State.RECEIVING, now, 10.0, 5)]
+
+    assert claimed(109.0) == []
+    assert claimed(110.0) == ["a"]
+    assert claimed(110.0) == []
+    assert claimed(129.0) == []
+    assert claimed(130.0) == ["a"]
+    assert claimed(169.0) == []
+    assert claimed(170.0) == ["a"]
+    assert store.claim_overdue(State.QUEUED, 999.0, 10.0, 5) == []
+
+
+def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None:
+    first = Store(tmp_path / "s.sqlite3")
+    first.add_batch("batch", 1.0)
+    first.add_image(image())
+    first.close()
+    again = Store(tmp_path / "s.sqlite3")
+    assert known(again).name == "cat.jpg"
+    again.close()
+
+
+def _write(path: Path, prefix: str, count: int) -> None:
+    store = Store(path)
+    store.add_batch("batch", 1.0)
+    for number in range(count):
+        store.add_image(image(f"{prefix}{number}"))
+        store.record([label(f"{prefix}{number}")], 1.0)
+    store.close()
+
+
+def test_processes_write_at_once_and_every_change_has_a_revision_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite3"
+    spawning = multiprocessing.get_context("spawn")
+    writers = [spawning.Process(target=_write, args=(path, prefix, 100)) for prefix in "xyz"]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(60)
+    assert [writer.exitcode for writer in writers] == [0, 0, 0]
+    store = Store(path)
+    found = store.images_of("batch")
+    assert len(found) == 300
+    assert len({one.revision for one in found}) == 300
+    store.close()
+
+
+def test_a_change_by_another_process_is_noticed_and_silence_costs_no_query(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite3"
+    store = Store(path)
+    changes = Changes(store)
+    assert changes.happened()
+    assert not changes.happened()
+    writer = multiprocessing.get_context("spawn").Process(target=_write, args=(path, "x", 1))
+    writer.start()
+    writer.join(60)
+    assert changes.happened()
+    assert changes.answered(["x0", "x1"]) == {"x0"}
+    changes.close()
+    store.close()
+
+
+def test_a_failed_write_leaves_nothing_behind_and_the_store_usable(store: Store) -> None:
+    store.add_image(image())
+    for _ in range(10):
+        with pytest.raises(sqlite3.IntegrityError):
+            store.add_image(image())
+    started = time.monotonic()
+    store.add_image(image("b"))
+    assert time.monotonic() - started < 1
