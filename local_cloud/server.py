@@ -1,0 +1,145 @@
+"""The embedded AWS as one process on loopback: the API, and everything that happens behind it.
+
+`python -m local_cloud.server --port P --state DIR --boot-seconds S --model DIR [--region us-east-1]`
+"""
+
+import logging
+import shlex
+import signal
+import sys
+import threading
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import click
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from local_cloud import mends
+from local_cloud.alarms import MINUTE_SECONDS, Alarms
+from local_cloud.backends import Backends
+from local_cloud.event_sources import EventSources
+from local_cloud.instance_host import InstanceHost
+from local_cloud.lambda_host import LambdaHost
+from local_cloud.machine import WORKER_COMMAND, Site
+from local_cloud.processes import Spawner
+from local_cloud.schedule import Schedule
+
+log = logging.getLogger(__name__)
+
+
+class _RequestHandler(MotoRequestHandler):
+    """Answers without a line of log each, and without waiting for the client's acknowledgement of the headers."""
+
+    disable_nagle_algorithm = True
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Requests are not logged."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run the embedded AWS; times in seconds."""
+
+    port: int
+    state: Path
+    model: Path
+    boot_seconds: float
+    region: str
+    worker_command: tuple[str, ...]
+    minute_seconds: float
+
+
+class _Actor(Protocol):
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+class Server:
+    """The API and the actors behind it; `start`, then `stop`, both from one thread."""
+
+    def __init__(self, options: Options) -> None:
+        self.address = f"http://127.0.0.1:{options.port}"
+        app = DomainDispatcherApplication(create_backend_app)
+        self._http: BaseWSGIServer = make_server(
+            "127.0.0.1", options.port, app, threaded=True, request_handler=_RequestHandler
+        )
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
+        self._spawner = Spawner()
+        self._lambda_host = LambdaHost(self._spawner, options.state / "lambda", self.address)
+        mends.apply(self._lambda_host)
+        backends = Backends(options.region)
+        site = Site(self._spawner, options.state / "instances", self.address, options.model, options.worker_command)
+        self._actors: list[_Actor] = [
+            Alarms(backends, options.minute_seconds),
+            Schedule(backends, self._lambda_host),
+            EventSources(backends, self._lambda_host),
+            InstanceHost(backends, site, options.boot_seconds, say),
+        ]
+
+    def start(self) -> None:
+        """Answer requests and bring the actors to life."""
+        self._thread.start()
+        for actor in self._actors:
+            actor.start()
+
+    def stop(self) -> None:
+        """End everything that was started; the API answers until the workers have ended."""
+        for actor in self._actors:
+            actor.stop()
+        self._lambda_host.stop()
+        self._http.shutdown()
+        self._spawner.stop()
+
+
+def say(line: str) -> None:
+    """One line for whoever started this process."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(1, 65535), required=True)
+@click.option(
+    "--state",
+    type=click.Path(file_okay=False, path_type=Path, resolve_path=True),
+    required=True,
+    help="Logs, zips, instances.",
+)
+@click.option(
+    "--model",
+    type=click.Path(file_okay=False, path_type=Path, resolve_path=True),
+    required=True,
+    help="The AMI's model folder.",
+)
+@click.option("--boot-seconds", type=click.FloatRange(min=0), default=1.0, show_default=True)
+@click.option("--region", default="us-east-1", show_default=True)
+@click.option("--worker-command", default=shlex.join(WORKER_COMMAND), help="What an instance runs.")
+@click.option(
+    "--minute-seconds",
+    type=click.FloatRange(min=0.1),
+    default=MINUTE_SECONDS,
+    show_default=True,
+    help="How long a minute of CloudWatch lasts.",
+)
+def main(worker_command: str, **options: Any) -> None:
+    """Run the embedded AWS until SIGTERM or SIGINT."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
+    # One line a request is no news, nor is a warning of what moto leaves out.
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    warnings.simplefilter("ignore")
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    server = Server(Options(**options, worker_command=tuple(shlex.split(worker_command))))
+    server.start()
+    say(f"embedded aws: {server.address}")
+    stopping.wait()
+    server.stop()
+
+
+if __name__ == "__main__":
+    main()
