@@ -19,6 +19,8 @@ SHUTTING_DOWN, TERMINATED = (32, "shutting-down"), (48, "terminated")
 STOPPING, STOPPED = (64, "stopping"), (80, "stopped")
 # What a request says about itself, not about the instances it wants.
 _NOT_COMPARED = frozenset({"ClientToken", "DryRun"})
+# The root volume of the images that moto knows.
+_IMAGE_GIBIBYTES = 8
 
 _launching = threading.RLock()
 
@@ -88,6 +90,10 @@ def _the_launch_template_is_followed() -> None:
         if not kwargs.get("instance_initiated_shutdown_behavior"):
             kwargs["instance_initiated_shutdown_behavior"] = template.get("InstanceInitiatedShutdownBehavior")
         kwargs["metadata_options"] = {**template.get("MetadataOptions", {}), **kwargs.get("metadata_options", {})}
+        if "block_device_mappings" not in kwargs and (devices := template.get("BlockDeviceMappings")):
+            # Why: moto demands a size or a snapshot; AWS takes what is left out from the image.
+            sized = [{**device, "Ebs": {"VolumeSize": _IMAGE_GIBIBYTES, **device["Ebs"]}} for device in devices]
+            kwargs["block_device_mappings"] = sized
         image_id = image_id or template.get("ImageId")
         if not image_id:
             raise MissingParameterError("ImageId")

@@ -2,6 +2,8 @@
 
 moto finds a resource type by the subclasses of CloudFormationModel: declaring one is registering it. Intrinsic
 functions are resolved before a resource is made, so what arrives here is plain values.
+AWS::S3::BucketPolicy stays skipped: moto applies a Deny without looking at its condition, so a policy that demands TLS
+would lock everybody out.
 """
 
 import json
@@ -195,8 +197,8 @@ def _query(entry: dict[str, Any]) -> MetricDataQuery:
         )
     return MetricDataQuery(
         query_id=entry["Id"],
-        label=entry.get("Label", ""),
-        period=entry.get("Period", ""),
+        label=entry.get("Label"),  # type: ignore[arg-type] # as the period
+        period=entry.get("Period"),  # type: ignore[arg-type] # absent in most; moto holds it to be a string
         return_data=_is_true(entry.get("ReturnData", True)),  # type: ignore[arg-type] # moto calls a flag a string
         expression=entry.get("Expression"),
         metric_stat=metric_stat,
