@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from pydantic import ValidationError
 
 from novaburst.contract import ContractError, Failure, Request, Result, StageTimes, result_key, utc_now
 from novaburst.error_codes import ErrorCode
@@ -101,9 +100,11 @@ class Handler:
             readable = {"id": fields["id"], "batch": fields["id"], "name": ""}
         except (ValueError, TypeError, LookupError, RecursionError):
             return None
+        extra = {"error": failure.model_dump(mode="json"), "worker": self._worker}
         for known in (readable | {name: fields[name] for name in readable if name in fields}, readable):
-            with suppress(ValidationError):
-                return Result.model_validate(known | {"error": failure, "worker": self._worker})
+            # By way of JSON, since what a reader could not parse again (a lone surrogate) must not be stored.
+            with suppress(ContractError):
+                return Result.parse(json.dumps(known | extra))
         return None
 
     def _stored(self, received: Received, image_id: str) -> Result | None:

@@ -1,0 +1,48 @@
+"""The network sees what resizing and cropping as in its training would show it."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from pydantic import ValidationError
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.functional import center_crop, resize
+
+from tests.photos import larger_photos
+from worker_ami.bake.efficientnet_lite0 import PREPROCESSING
+from worker_ami.worker.model import Preprocessing
+from worker_ami.worker.preprocessing import prepare
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(100, 900), st.integers(100, 900))
+def test_it_equals_torchvisions_resize_and_crop_but_for_the_rounding_between_pillows_two_passes(
+    width: int, height: int
+) -> None:
+    with Image.open(larger_photos()["espresso"]) as photo:
+        image = photo.resize((width, height))
+    expected = center_crop(resize(image, 256, InterpolationMode.BICUBIC), 224)
+    seen = prepare(image, PREPROCESSING) * 128 + 127
+    difference = np.abs(seen.transpose(1, 2, 0) - np.asarray(expected, dtype=np.float32))
+    assert np.quantile(difference, 0.999) <= 2
+    assert difference.mean() < 0.5
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 3000), st.integers(1, 3000))
+def test_every_size_gives_one_finite_square(width: int, height: int) -> None:
+    prepared = prepare(Image.new("RGB", (width, height), (255, 127, 0)), PREPROCESSING)
+    assert prepared.shape == (3, 224, 224)
+    assert prepared.dtype == np.float32
+    assert prepared.flags.c_contiguous
+    assert [float(channel.mean()) for channel in prepared] == pytest.approx([1.0, 0.0, -127 / 128])
+
+
+def test_a_strip_of_thirty_thousand_pixels_costs_no_large_intermediate_image() -> None:
+    assert prepare(Image.new("RGB", (30_000, 1)), PREPROCESSING).shape == (3, 224, 224)
+
+
+def test_a_definition_whose_crop_exceeds_its_size_is_refused() -> None:
+    with pytest.raises(ValidationError, match="larger than resize"):
+        Preprocessing(resize=200, interpolation="bilinear", crop=224, mean=(0, 0, 0), std=(1, 1, 1))
