@@ -1,0 +1,70 @@
+"""One evaluation: observe, decide, apply. Every trigger calls it, and none tells it anything: it looks for itself."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from scaling_lambda.apply import Outcome, apply
+from scaling_lambda.clock import Clock
+from scaling_lambda.fleet import Observation
+from scaling_lambda.observe import Observer
+from scaling_lambda.policy import Plan, decide, still_right
+from scaling_lambda.settings import Settings
+
+if TYPE_CHECKING:
+    from types_boto3_ec2 import EC2Client
+    from types_boto3_sqs import SQSClient
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an evaluation saw, decided and did."""
+
+    observation: Observation
+    plan: Plan
+    outcome: Outcome
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values, for the log line and for whoever invoked the Lambda."""
+        states: dict[str, int] = {}
+        for instance in self.observation.instances:
+            states[instance.state.value] = states.get(instance.state.value, 0) + 1
+        return {
+            "observed": {"at": self.observation.at.isoformat(), **asdict(self.observation.counts), "fleet": states},
+            "plan": asdict(self.plan),
+            "outcome": asdict(self.outcome),
+        }
+
+
+class Evaluator:
+    """Observe, decide and apply for one deployment."""
+
+    def __init__(self, settings: Settings, sqs: "SQSClient", ec2: "EC2Client", clock: Clock) -> None:
+        self._settings = settings
+        self._ec2 = ec2
+        self._clock = clock
+        self._observer = Observer(sqs, ec2, settings.request_queue, settings.prefix)
+
+    def plan(self) -> tuple[Observation, Plan]:
+        """What would be done now. Nothing is changed."""
+        observation = self._observer.observe(self._clock.now())
+        return observation, decide(observation, self._settings.limits)
+
+    def evaluate(self) -> Report:
+        """Look, decide and do it.
+
+        Raises:
+            ObservationError: AWS's answer cannot be decided from; nothing was done.
+            botocore.exceptions.ClientError: the queue or the fleet could not be read; nothing was done.
+        """
+        observation, plan = self.plan()
+        if plan.terminate:
+            plan = replace(plan, terminate=still_right(plan, self._observer.counts(), observation))
+        outcome = apply(
+            plan,
+            observation,
+            self._ec2,
+            launch_template=self._settings.launch_template,
+            instance_types=self._settings.instance_types,
+            subnets=self._settings.subnets,
+        )
+        return Report(observation, plan, outcome)

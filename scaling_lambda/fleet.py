@@ -1,0 +1,115 @@
+"""What is known at one moment: the queue's counts, the fleet's instances and the marks on them. Plain data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+
+FLEET_TAG = "novaburst:fleet"
+MARK_TAG = "novaburst:marked"
+# Whatever its value: an instance with this tag is never terminated by the Lambda.
+KEEP_TAG = "novaburst:keep"
+
+
+class State(StrEnum):
+    """EC2's instance states."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    SHUTTING_DOWN = "shutting-down"
+    TERMINATED = "terminated"
+
+
+class Fault(StrEnum):
+    """Why an instance may have to go."""
+
+    IDLE = "idle"
+    STALLED = "stalled"
+    UNBOOTED = "unbooted"
+    AGED = "aged"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A first sighting of a fault, kept in an instance's tag until a later evaluation confirms or withdraws it."""
+
+    fault: Fault
+    since: datetime
+
+    @classmethod
+    def parse(cls, value: str) -> Self | None:
+        """Read a tag's value; None when a person or another version wrote something else there."""
+        fault, _, since = value.partition(" ")
+        try:
+            moment = datetime.fromisoformat(since)
+            return cls(Fault(fault), moment) if moment.tzinfo is not None else None
+        except ValueError:
+            return None
+
+    def __str__(self) -> str:
+        return f"{self.fault} {self.since.isoformat(timespec='seconds')}"
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One instance of the fleet, as EC2 described it; times have their zone."""
+
+    id: str
+    state: State
+    launched: datetime
+    mark: Mark | None = None
+    # Whether the mark's tag is there at all, readable or not.
+    tagged: bool = False
+    keep: bool = False
+
+    @classmethod
+    def from_tags(cls, identity: str, state: State, launched: datetime, tags: Mapping[str, str]) -> Self:
+        """Build the value from an instance's tags."""
+        text = tags.get(MARK_TAG)
+        mark = None if text is None else Mark.parse(text)
+        return cls(identity, state, launched, mark=mark, tagged=text is not None, keep=KEEP_TAG in tags)
+
+    @property
+    def active(self) -> bool:
+        """Whether it is capacity: it works, or will once it has booted."""
+        return self.state in (State.PENDING, State.RUNNING)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Approximate numbers of messages on the request queue, as SQS counts them."""
+
+    visible: int
+    in_flight: int
+    delayed: int
+
+    @property
+    def backlog(self) -> int:
+        """All images that are not answered yet."""
+        return self.visible + self.in_flight + self.delayed
+
+    def __str__(self) -> str:
+        return f"{self.visible} waiting, {self.in_flight} in flight, {self.delayed} delayed"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Queue and fleet at one moment; `instances` holds every instance that EC2 still knows, terminated ones too."""
+
+    at: datetime
+    counts: Counts
+    instances: tuple[Instance, ...]
+
+    @property
+    def active(self) -> tuple[Instance, ...]:
+        """The instances that are capacity, oldest first."""
+        return tuple(sorted((i for i in self.instances if i.active), key=lambda i: (i.launched, i.id)))
+
+    @property
+    def quiet(self) -> bool:
+        """Whether there is nothing to watch: no work, and no instance that will need ending."""
+        gone = (State.TERMINATED, State.SHUTTING_DOWN)
+        return self.counts.backlog == 0 and all(i.state in gone for i in self.instances)

@@ -1,0 +1,80 @@
+"""The Lambda functions: an alarm, the schedule and a wake-up, each only an occasion for the same evaluation."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger
+from botocore.config import Config
+from chalice.app import Blueprint, CloudWatchEvent, Rate, SNSEvent, SQSEvent
+
+from scaling_lambda.clock import SystemClock
+from scaling_lambda.evaluate import Evaluator, Report
+from scaling_lambda.settings import Settings
+from scaling_lambda.watch import watch
+
+# Read at import: Chalice needs the names to deploy, and a wrong setting must stop the deployment.
+settings = Settings.load()
+clock = SystemClock()
+log = Logger(service="novaburst-scaling", serialize_stacktrace=False)
+blueprint = Blueprint(__name__)
+
+Handler = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+# Retries back off within the function's 60 s. RunInstances may take ten seconds; its client token makes it repeatable.
+_CLIENTS = Config(
+    connect_timeout=3, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4}, tcp_keepalive=True
+)
+
+
+@cache
+def evaluator() -> Evaluator:
+    """The evaluator with its clients, made on the first event: a deployment imports this module without credentials."""
+    return Evaluator(settings, boto3.client("sqs", config=_CLIENTS), boto3.client("ec2", config=_CLIENTS), clock)
+
+
+def _evaluate(trigger: str) -> Report:
+    try:
+        report = evaluator().evaluate()
+    except Exception:
+        # Raised again, so that Lambda counts it; the next trigger looks afresh.
+        log.exception("evaluation failed", trigger=trigger, fleet=settings.prefix)
+        raise
+    # A failed item is worth a warning, a short capacity or a reached maximum is not.
+    say = log.warning if report.outcome.failures else log.info
+    say("evaluation", trigger=trigger, fleet=settings.prefix, **report.to_dict())
+    return report
+
+
+def _when(trigger: str, register: Handler) -> Handler:
+    """Register the function as that trigger's, unless the trigger is switched off: then it is not even deployed."""
+    return register if trigger in settings.triggers else lambda handler: handler
+
+
+@_when("alarm", blueprint.on_sns_message(topic=settings.alarm_topic))
+def on_alarm(event: SNSEvent) -> dict[str, Any]:
+    """An alarm changed its state, or a person published to its topic."""
+    return _evaluate("alarm").to_dict()
+
+
+@_when("schedule", blueprint.schedule(Rate(1, unit=Rate.MINUTES)))
+def on_schedule(event: CloudWatchEvent) -> dict[str, Any]:
+    """A minute has passed."""
+    reports = watch(
+        lambda: _evaluate("schedule"),
+        clock,
+        for_seconds=settings.watch_seconds,
+        poll_seconds=settings.poll_seconds,
+    )
+    return reports[-1].to_dict()
+
+
+# All wake-ups within one second of a burst make one invocation.
+@_when(
+    "wake",
+    blueprint.on_sqs_message(queue=settings.wake_queue, batch_size=1000, maximum_batching_window_in_seconds=1),
+)
+def on_wake(event: SQSEvent) -> dict[str, Any]:
+    """The web tier has queued work. What the messages say does not matter."""
+    return _evaluate("wake").to_dict()

@@ -1,0 +1,159 @@
+"""The scaling decision: one pure function from what was observed to what is to be done, with its reasons."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from scaling_lambda.fleet import Counts, Fault, Instance, Observation, State
+
+# No setting goes above it: the last clamp on every path.
+HARD_MAXIMUM = 20
+# How long after it may be acted on a mark is believed. Older ones tell of evaluations that did not happen in between.
+MARK_LIFETIME = timedelta(minutes=10)
+
+
+class Policy(StrEnum):
+    """How the backlog becomes a number of workers."""
+
+    # At once to what the backlog needs.
+    PROPORTIONAL = "proportional"
+    # One more an evaluation while there are more messages than instances, one fewer while there are none.
+    STEP = "step"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the operator allows; see `settings` for each value's source."""
+
+    minimum: int
+    maximum: int
+    images_per_worker: int
+    boot_grace: timedelta
+    confirm_after: timedelta
+    max_age: timedelta
+    policy: Policy = Policy.PROPORTIONAL
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something to do to one instance, and why."""
+
+    instance: str
+    reason: str
+    # The kind of fault to write into the mark; None where none is written.
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done now. `want` is the number of workers aimed at, `have` those booting or running."""
+
+    want: int
+    have: int
+    launch: int
+    reason: str
+    terminate: tuple[Action, ...] = ()
+    mark: tuple[Action, ...] = ()
+    unmark: tuple[Action, ...] = ()
+
+
+def decide(observation: Observation, limits: Limits) -> Plan:
+    """What to launch, mark, unmark and terminate.
+
+    Capacity is everything that is pending or running, including what this plan terminates: a replacement is launched
+    by a later evaluation, once the instance is seen to be gone, so a failed termination never passes the maximum.
+    """
+    active = observation.active
+    have, maximum = len(active), min(limits.maximum, HARD_MAXIMUM)
+    want = max(0, min(_desired(observation.counts.backlog, have, limits), maximum))
+    launch = max(0, want - have)
+    terminate, mark, unmark = _reap(observation, limits, want)
+    trim = _over_maximum(active, maximum, {action.instance for action in terminate})
+    trimmed = {action.instance for action in trim}
+    return Plan(
+        want=want,
+        have=have,
+        launch=launch,
+        reason=f"{observation.counts}: {want} wanted by {limits.policy}, {have} booting or running",
+        terminate=(*terminate, *trim),
+        mark=tuple(action for action in mark if action.instance not in trimmed),
+        unmark=tuple(action for action in unmark if action.instance not in trimmed),
+    )
+
+
+def still_right(plan: Plan, counts: Counts, observation: Observation) -> tuple[Action, ...]:
+    """The plan's terminations that are right by counts taken just before they are done.
+
+    A worker may have taken a message since the plan was made. SQS does not say which one, so as soon as anything is in
+    flight only instances that had not booted are left: they hold nothing.
+    """
+    if counts.in_flight == 0:
+        return plan.terminate
+    booting = {instance.id for instance in observation.instances if instance.state is State.PENDING}
+    return tuple(action for action in plan.terminate if action.instance in booting)
+
+
+def _desired(backlog: int, have: int, limits: Limits) -> int:
+    if limits.policy is Policy.STEP:
+        change = 1 if backlog > have else -1 if backlog == 0 else 0
+        return max(limits.minimum, have + change)
+    return max(limits.minimum, -(-backlog // limits.images_per_worker))
+
+
+def _reap(observation: Observation, limits: Limits, want: int) -> tuple[list[Action], list[Action], list[Action]]:
+    """Terminate what was marked long enough and is at fault still, mark what is so newly, unmark what has recovered.
+
+    Workers end themselves when they are idle; this is the net for those that do not.
+    """
+    terminate: list[Action] = []
+    mark: list[Action] = []
+    unmark: list[Action] = []
+    # The oldest go first. The warm minimum is never marked; how many may go now is the policy's to say.
+    beyond_minimum = len(observation.active) - limits.minimum
+    beyond_want = len(observation.active) - want
+    for instance in observation.active:
+        found = _fault(instance, observation, limits)
+        idle = found is not None and found[0] is Fault.IDLE
+        if idle:
+            beyond_minimum -= 1
+        if found is None or (idle and beyond_minimum < 0):
+            if instance.tagged:
+                unmark.append(Action(instance.id, "it is no longer at fault"))
+            continue
+        fault, reason = found
+        marked_for = None
+        if instance.mark is not None and instance.mark.fault is fault:
+            marked_for = observation.at - instance.mark.since
+        if marked_for is None or marked_for > limits.confirm_after + MARK_LIFETIME:
+            mark.append(Action(instance.id, reason, fault))
+        elif marked_for >= limits.confirm_after and not (idle and beyond_want <= 0):
+            beyond_want -= idle
+            terminate.append(Action(instance.id, f"{reason}, seen again after {marked_for.total_seconds():.0f} s"))
+    return terminate, mark, unmark
+
+
+def _fault(instance: Instance, observation: Observation, limits: Limits) -> tuple[Fault, str] | None:
+    """What is wrong with an active instance, if anything. Only while nothing is in flight can it be known to be idle.
+
+    A pending instance holds no message, whatever is in flight.
+    """
+    age, counts = observation.at - instance.launched, observation.counts
+    if instance.keep or age < limits.boot_grace:
+        return None
+    if instance.state is State.PENDING:
+        return Fault.UNBOOTED, f"it has not booted {age.total_seconds():.0f} s after its launch"
+    if counts.in_flight == 0:
+        if age >= limits.max_age:
+            return Fault.AGED, f"it is older than {limits.max_age.total_seconds():.0f} s and nothing is in flight"
+        if counts.backlog == 0:
+            return Fault.IDLE, "nothing is waiting or in flight"
+        if counts.visible > 0:
+            return Fault.STALLED, f"{counts.visible} are waiting and nobody takes them"
+    return None
+
+
+def _over_maximum(active: tuple[Instance, ...], maximum: int, going: set[str]) -> list[Action]:
+    """The newest booting instances above the maximum: they hold no work yet. Running ones end themselves."""
+    excess = len(active) - len(going) - maximum
+    booting = [i for i in reversed(active) if i.state is State.PENDING and not i.keep and i.id not in going]
+    return [Action(i.id, f"it is above the maximum of {maximum}") for i in booting[: max(0, excess)]]

@@ -1,0 +1,166 @@
+"""Plans carried out: partial successes kept, capacity taken where it is, one failure never stopping the rest."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from scaling_lambda.apply import apply, client_token
+from scaling_lambda.fleet import Counts, Fault, Instance, Mark, Observation, State
+from scaling_lambda.policy import Action, Plan
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+NOTHING = Plan(want=0, have=0, launch=0, reason="")
+
+
+def seen(*ids: str, at: datetime = NOW) -> Observation:
+    return Observation(at, Counts(1, 0, 0), tuple(Instance(i, State.RUNNING, NOW) for i in ids))
+
+
+def plan(launch: int = 0, **actions: tuple[Action, ...]) -> Plan:
+    return Plan(want=launch, have=0, launch=launch, reason="the test says so", **actions)
+
+
+def tags_of(ec2: Any, identity: str) -> dict[str, str]:
+    (reservation,) = ec2.describe_instances(InstanceIds=[identity])["Reservations"]
+    return {tag["Key"]: tag["Value"] for tag in reservation["Instances"][0].get("Tags", [])}
+
+
+def test_one_call_asks_for_all_and_accepts_any_part_of_it(ec2: Any, refuse: Callable[..., list[Any]]) -> None:
+    calls = refuse("RunInstances")
+    outcome = apply(plan(launch=12), seen(), ec2, launch_template="novatest-worker")
+    assert (calls[0]["MinCount"], calls[0]["MaxCount"]) == (1, 12)
+    assert calls[0]["LaunchTemplate"] == {"LaunchTemplateName": "novatest-worker", "Version": "$Latest"}
+    # moto launches MinCount: a partial success, which is kept and not taken for a failure.
+    assert len(outcome.launched) == 1
+    assert outcome.failures == []
+
+
+def test_a_launched_instance_carries_its_tags_from_the_first_moment(ec2: Any) -> None:
+    # boto3 2556: tagging after the launch failed with InvalidInstanceID.NotFound.
+    (identity,) = apply(plan(launch=1), seen(), ec2, launch_template="novatest-worker").launched
+    assert {"Name": "app-tier-instance", "novaburst:fleet": "novatest"}.items() <= tags_of(ec2, identity).items()
+
+
+def test_the_rest_of_a_partial_launch_is_asked_for_in_the_next_place(
+    ec2: Any, refuse: Callable[..., list[Any]]
+) -> None:
+    calls = refuse("RunInstances")
+    outcome = apply(
+        plan(launch=3), seen(), ec2, launch_template="novatest-worker", instance_types=("c6i.large", "c5.large")
+    )
+    assert [(call["InstanceType"], call["MaxCount"]) for call in calls] == [("c6i.large", 3), ("c5.large", 2)]
+    assert len(outcome.launched) == 2
+    assert calls[0]["ClientToken"] != calls[1]["ClientToken"]
+
+
+@pytest.mark.parametrize("code", ["InsufficientInstanceCapacity", "VcpuLimitExceeded", "InstanceLimitExceeded"])
+def test_a_short_capacity_tries_the_next_type_and_zone(ec2: Any, refuse: Callable[..., list[Any]], code: str) -> None:
+    subnets = [subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]][:2]
+    calls = refuse("RunInstances", code, code, code)
+    outcome = apply(
+        plan(launch=1),
+        seen(),
+        ec2,
+        launch_template="novatest-worker",
+        instance_types=("c6i.large", "c5.large"),
+        subnets=subnets,
+    )
+    assert [(call["InstanceType"], call["SubnetId"]) for call in calls] == [
+        ("c6i.large", subnets[0]),
+        ("c6i.large", subnets[1]),
+        ("c5.large", subnets[0]),
+        ("c5.large", subnets[1]),
+    ]
+    assert len(outcome.launched) == 1
+    assert len(outcome.short) == 3
+    assert outcome.failures == []
+
+
+def test_no_capacity_anywhere_is_left_to_the_next_evaluation_and_is_no_failure(
+    ec2: Any, refuse: Callable[..., list[Any]]
+) -> None:
+    refuse("RunInstances", "InsufficientInstanceCapacity")
+    outcome = apply(plan(launch=4), seen(), ec2, launch_template="novatest-worker")
+    assert outcome.launched == outcome.failures == []
+    assert outcome.short == ["InsufficientInstanceCapacity for the template in any zone"]
+
+
+def test_a_token_used_with_another_number_leaves_the_launch_to_that_evaluation(
+    ec2: Any, refuse: Callable[..., list[Any]]
+) -> None:
+    calls = refuse("RunInstances", "IdempotentParameterMismatch")
+    outcome = apply(
+        plan(launch=4), seen(), ec2, launch_template="novatest-worker", instance_types=("c6i.large", "c5.large")
+    )
+    # The next type would be a second launch beside the other evaluation's.
+    assert len(calls) == 1
+    assert outcome.launched == outcome.failures == []
+    assert len(outcome.deferred) == 1
+
+
+def test_a_token_whose_instances_are_gone_is_followed_by_the_next(ec2: Any, refuse: Callable[..., list[Any]]) -> None:
+    calls = refuse("RunInstances", "IdempotentInstanceTerminated")
+    outcome = apply(plan(launch=1), seen(), ec2, launch_template="novatest-worker")
+    assert [call["ClientToken"] for call in calls] == [client_token([], NOW, 0), client_token([], NOW, 1)]
+    assert len(outcome.launched) == 1
+
+
+def test_an_unknown_refusal_is_reported_and_does_not_stop_the_rest(
+    ec2: Any, refuse: Callable[..., list[Any]], launch: Callable[..., list[str]]
+) -> None:
+    (idle,) = launch(1)
+    refuse("RunInstances", "UnauthorizedOperation")
+    outcome = apply(
+        plan(launch=1, terminate=(Action(idle, "idle"),)), seen(idle), ec2, launch_template="novatest-worker"
+    )
+    assert "UnauthorizedOperation" in outcome.failures[0]
+    assert outcome.terminated == [idle]
+
+
+def test_one_failed_termination_does_not_abort_the_pass(
+    ec2: Any, refuse: Callable[..., list[Any]], launch: Callable[..., list[str]]
+) -> None:
+    # github-aws-runners 4786.
+    first, second = launch(2)
+    refuse("TerminateInstances", "InternalError")
+    outcome = apply(
+        plan(terminate=(Action(first, "idle"), Action(second, "idle"))), seen(), ec2, launch_template="novatest-worker"
+    )
+    assert outcome.terminated == [second]
+    assert first in outcome.failures[0]
+
+
+def test_an_instance_that_is_gone_already_counts_as_ended(ec2: Any) -> None:
+    gone = "i-0123456789abcdef0"
+    outcome = apply(
+        plan(terminate=(Action(gone, "idle"),), mark=(Action(gone, "idle", Fault.IDLE),), unmark=(Action(gone, ""),)),
+        seen(),
+        ec2,
+        launch_template="novatest-worker",
+    )
+    assert outcome.terminated == [gone]
+    assert outcome.failures == []
+
+
+def test_marks_are_written_with_the_time_of_the_sighting_and_taken_back(
+    ec2: Any, launch: Callable[..., list[str]]
+) -> None:
+    (identity,) = launch(1)
+    apply(plan(mark=(Action(identity, "idle", Fault.IDLE),)), seen(), ec2, launch_template="novatest-worker")
+    assert Mark.parse(tags_of(ec2, identity)["novaburst:marked"]) == Mark(Fault.IDLE, NOW)
+    apply(plan(unmark=(Action(identity, "recovered"),)), seen(), ec2, launch_template="novatest-worker")
+    assert "novaburst:marked" not in tags_of(ec2, identity)
+
+
+def test_an_empty_plan_calls_nothing(ec2: Any, refuse: Callable[..., list[Any]]) -> None:
+    calls = [refuse(name) for name in ("RunInstances", "TerminateInstances", "CreateTags", "DeleteTags")]
+    apply(NOTHING, seen("i-1"), ec2, launch_template="novatest-worker")
+    assert calls == [[], [], [], []]
+
+
+def test_equal_views_give_equal_tokens_and_every_launch_changes_them() -> None:
+    assert client_token(["i-2", "i-1"], NOW) == client_token(["i-1", "i-2"], NOW)
+    assert client_token(["i-1"], NOW) != client_token(["i-1", "i-2"], NOW)
+    assert len(client_token(["i-1"], NOW)) == 64
