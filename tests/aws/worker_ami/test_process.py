@@ -1,0 +1,125 @@
+"""The worker as a process: its exit status is what the machine acts on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from novaburst.settings import Settings
+from tests.aws.worker_ami.conftest import WORKER
+from tests.unit.worker_ami.baked import FOLDER, baked_model
+
+PROJECT = Path(__file__).resolve().parents[3]
+
+
+class _Metadata(BaseHTTPRequestHandler):
+    def do_PUT(self) -> None:
+        self._answer("token")
+
+    def do_GET(self) -> None:
+        self._answer(WORKER)
+
+    def _answer(self, body: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing: the test says what matters."""
+
+
+@pytest.fixture
+def environment() -> Iterator[dict[str, str]]:
+    """A deployment behind real sockets, and the environment of a worker on one of its instances."""
+    baked_model()
+    settings = Settings.load(prefix="novatest")
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    s3, sqs = boto3.client("s3", endpoint_url=endpoint), boto3.client("sqs", endpoint_url=endpoint)
+    for bucket in (settings.in_bucket, settings.out_bucket):
+        s3.create_bucket(Bucket=bucket)
+    for queue in (settings.request_queue, settings.response_queue):
+        sqs.create_queue(QueueName=queue)
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Metadata) as metadata:
+        thread = Thread(target=metadata.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield {
+            "PATH": os.environ["PATH"],
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://127.0.0.1:{metadata.server_port}",
+            "NOVABURST_PREFIX": settings.prefix,
+            "NOVABURST_MODEL_DIR": str(FOLDER),
+            "NOVABURST_POLL_SECONDS": "1",
+        }
+        metadata.shutdown()
+        thread.join()
+    server.stop()
+
+
+def start(environment: dict[str, str], **more: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "worker_ami.worker"],
+        env=environment | more,
+        cwd=PROJECT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def end(worker: subprocess.Popen[str]) -> tuple[int, list[dict[str, object]]]:
+    """The exit status and the log of a worker that ends by itself."""
+    _, log = worker.communicate(timeout=30)
+    return worker.returncode, [json.loads(line) for line in log.splitlines()]
+
+
+def test_an_idle_worker_says_finished_with_status_zero(environment: dict[str, str]) -> None:
+    status, log = end(start(environment, NOVABURST_IDLE_SECONDS="1"))
+    assert status == 0
+    assert log[-1]["message"] == "finished"
+    assert {line["instance"] for line in log} == {WORKER}
+
+
+def test_a_worker_told_to_stop_ends_within_its_grace_with_status_zero(environment: dict[str, str]) -> None:
+    worker = start(environment, NOVABURST_IDLE_SECONDS="600")
+    assert worker.stderr is not None
+    assert "ready" in worker.stderr.readline()
+    began = time.monotonic()
+    worker.send_signal(signal.SIGTERM)
+    status, log = end(worker)
+    assert status == 0
+    assert time.monotonic() - began < 5
+    assert log[0]["message"] == "SIGTERM: stopping"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("NOVABURST_IDLE_SECONDS", "soon", "NOVABURST_IDLE_SECONDS"),
+        ("AWS_DEFAULT_REGION", "", "AWS_DEFAULT_REGION"),
+        ("NOVABURST_MODEL_DIR", "/nonexistent", "is not a model folder"),
+        ("NOVABURST_PREFIX", "nobody", "QueueDoesNotExist"),
+    ],
+)
+def test_a_worker_that_cannot_start_says_why_and_fails(
+    environment: dict[str, str], variable: str, value: str, said: str
+) -> None:
+    status, log = end(start(environment, **{variable: value}))
+    assert status == 1
+    assert log[-1]["level"] == "CRITICAL"
+    assert said in json.dumps(log[-1])

@@ -1,0 +1,76 @@
+"""The machine image can be built, and its unit keeps the contract with the worker's exit status."""
+
+import configparser
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[3]
+TEMPLATE = PROJECT / "worker_ami" / "packer.json"
+
+
+@pytest.fixture(scope="module")
+def builder() -> dict[str, object]:
+    (found,) = json.loads(TEMPLATE.read_text())["builders"]
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.fixture(scope="module")
+def unit() -> dict[str, str]:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]  # its documented way to keep the case of keys
+    parser.read(PROJECT / "worker_ami" / "systemd" / "novaburst-worker.service")
+    return {key: value for section in parser.sections() for key, value in parser[section].items()}
+
+
+def test_the_template_is_valid_to_packer_without_any_credentials(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "CHECKPOINT_DISABLE": "1"}
+    done = subprocess.run(
+        ["packer", "validate", "-var", "region=us-east-1", str(TEMPLATE)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_image_s_volume_is_encrypted_and_its_snapshots_are_tagged(builder: dict[str, object]) -> None:
+    assert builder["encrypt_boot"] is True
+    assert builder["tags"]
+    assert builder["snapshot_tags"]
+
+
+def test_the_instance_that_bakes_is_restricted_to_imdsv2_before_anything_else() -> None:
+    first = json.loads(TEMPLATE.read_text())["provisioners"][0]
+    assert first["type"] == "shell-local"
+    assert "require_imdsv2.py" in first["command"]
+
+
+def test_every_script_that_the_template_names_exists_and_stops_at_its_first_error() -> None:
+    named = [script for step in json.loads(TEMPLATE.read_text())["provisioners"] for script in step.get("scripts", [])]
+    scripts = [Path(script.replace("{{template_dir}}", str(TEMPLATE.parent))) for script in named]
+    assert scripts
+    for script in scripts:
+        assert "set -euo pipefail" in script.read_text()
+        subprocess.run(["bash", "-n", str(script)], check=True)
+
+
+def test_a_finished_worker_powers_the_machine_off_and_a_crash_is_answered_with_a_restart(unit: dict[str, str]) -> None:
+    assert unit["SuccessAction"] == "poweroff"
+    assert unit["Restart"] == "on-failure"
+    assert "FailureAction" not in unit
+
+
+def test_a_run_of_crashes_powers_the_machine_off(unit: dict[str, str]) -> None:
+    assert unit["StartLimitAction"] == "poweroff"
+    # Five starts of a worker that gives up after two minutes without its queue must count as one run.
+    assert int(unit["StartLimitIntervalSec"]) > int(unit["StartLimitBurst"]) * 150
+
+
+def test_the_worker_gets_longer_to_stop_than_it_takes(unit: dict[str, str]) -> None:
+    assert int(unit["TimeoutStopSec"]) > 8

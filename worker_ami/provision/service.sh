@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# The worker's unit, and the rule that a boot which cannot be configured ends in power-off, never in an idle bill.
+# SOURCE: as in worker.sh.
+set -euo pipefail
+: "${SOURCE:?}"
+
+install --mode=0644 "$SOURCE/worker_ami/systemd/novaburst-worker.service" /etc/systemd/system/
+for unit in cloud-init-local cloud-init cloud-config; do
+  install --directory --mode=0755 "/etc/systemd/system/$unit.service.d"
+  printf '[Unit]\nFailureAction=poweroff\n' >"/etc/systemd/system/$unit.service.d/novaburst.conf"
+done
+# Enabled and not started: the machine that bakes the image must not take work.
+systemctl enable novaburst-worker.service
