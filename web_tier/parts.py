@@ -1,6 +1,7 @@
 """A request body as a stream of files: each is handed over as soon as its part has ended, in bounded memory."""
 
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, Protocol
 
 from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import Data, Event, Field, File, MultipartDecoder, NeedData, State
 
 from novaburst.error_codes import ErrorCode
@@ -20,6 +22,8 @@ _CHUNK = 64 * 1024
 _IN_MEMORY = 256 * 1024
 # The most bytes the decoder may hold unparsed (part headers, mostly): a chunk, and headers no client sends.
 _UNPARSED = 1024 * 1024
+# A backslash that escapes nothing, in a quoted header value.
+_PLAIN_BACKSLASH = re.compile(r'\\(?![\\"])')
 
 
 class Readable(Protocol):
@@ -113,8 +117,7 @@ class Upload:
             self.shortfall = self.shortfall or f"the form ended early or is malformed: {error}"
 
     def _start(self, event: File | Field) -> Part:
-        filename = event.filename if isinstance(event, File) else ""
-        return Part(event.name or "", filename, event.headers.get("content-type", ""), self._spool())
+        return Part(event.name or "", _filename(event), event.headers.get("content-type", ""), self._spool())
 
     def _spool(self) -> IO[bytes]:
         return SpooledTemporaryFile(max_size=_IN_MEMORY, dir=str(self._spool_dir))
@@ -155,6 +158,13 @@ class Upload:
             log.info("the client's body broke off: %r", error)
             self.shortfall = self.shortfall or "the connection broke before the end of the body"
             return b""
+
+
+def _filename(event: File | Field) -> str:
+    """The client's name for it: browsers escape quotes and line breaks by `%` and leave backslashes alone."""
+    header = _PLAIN_BACKSLASH.sub(r"\\\\", event.headers.get("content-disposition", ""))
+    name = parse_options_header(header)[1].get("filename", "")
+    return name.replace("%0D", "\r").replace("%0A", "\n")
 
 
 def _is_file(event: File | Field) -> bool:

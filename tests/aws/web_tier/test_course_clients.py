@@ -1,0 +1,76 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import boto3
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from urllib3.filepost import encode_multipart_formdata
+
+from novaburst.settings import Settings
+from tests.aws.web_tier.conftest import Fleet
+
+
+def post(client: FlaskClient, address: str, field: str, name: str, data: bytes) -> tuple[int, str, str]:
+    body, kind = encode_multipart_formdata([(field, (name, data))])
+    reply = client.post(address, data=body, content_type=kind)
+    return reply.status_code, reply.mimetype, reply.text
+
+
+@pytest.mark.parametrize("address", ["/", "/upload", "/any/path.php", "/healthz"])
+def test_the_clients_of_2021_get_the_bare_label_at_any_path(
+    client: FlaskClient, working_fleet: Fleet, address: str
+) -> None:
+    reply = post(client, address, "myfile", "test_0.JPEG", b"label:bathtub")
+    assert reply == (200, "text/plain", "bathtub")
+
+
+def test_the_clients_since_2024_get_the_name_up_to_its_first_dot_and_the_label(
+    client: FlaskClient, working_fleet: Fleet
+) -> None:
+    reply = post(client, "/", "inputFile", "test_0.x.JPEG", b"label:bathtub")
+    assert reply == (200, "text/plain", "test_0:bathtub")
+
+
+def test_an_image_that_has_no_label_is_a_422_that_says_why(client: FlaskClient, working_fleet: Fleet) -> None:
+    assert post(client, "/", "myfile", "a.txt", b"x") == (422, "text/plain", "not_an_image: no known format")
+    assert post(client, "/", "inputFile", "a.txt", b"")[:2] == (422, "text/plain")
+
+
+def test_a_form_without_a_file_is_a_400_in_words(client: FlaskClient) -> None:
+    body, kind = encode_multipart_formdata([("comment", "hello")])
+    reply = client.post("/", data=body, content_type=kind)
+    assert (reply.status_code, reply.mimetype) == (400, "text/plain")
+
+
+def test_a_wait_without_a_result_ends_as_a_504_in_words(client: FlaskClient) -> None:
+    body, kind = encode_multipart_formdata([("myfile", ("a.jpg", b"label:x"))])
+    reply = client.post("/?wait=0.2", data=body, content_type=kind)
+    assert (reply.status_code, reply.mimetype) == (504, "text/plain")
+    assert "no result within" in reply.text
+
+
+def test_a_hundred_clients_at_once_each_get_their_own_answer(app: Flask, working_fleet: Fleet) -> None:
+    def one(number: int) -> tuple[int, str, str]:
+        return post(app.test_client(), "/", "inputFile", f"test_{number}.jpg", b"label:thing %d" % number)
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(100) as pool:
+        replies = list(pool.map(one, range(100)))
+    assert replies == [(200, "text/plain", f"test_{number}:thing {number}") for number in range(100)]
+    assert time.monotonic() - began < 20
+
+
+def test_each_upload_leaves_one_object_in_each_bucket_and_no_message(
+    client: FlaskClient, working_fleet: Fleet, aws: Settings
+) -> None:
+    for number in range(5):
+        post(client, "/", "myfile", f"{number}.jpg", b"label:x")
+    s3, sqs = boto3.client("s3"), boto3.client("sqs")
+    for bucket in (aws.in_bucket, aws.out_bucket):
+        assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 5
+    working_fleet.stop()
+    for queue in (aws.request_queue, aws.response_queue):
+        url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+        counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        assert counts["ApproximateNumberOfMessages"] == "0"

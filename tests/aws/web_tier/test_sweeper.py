@@ -1,0 +1,153 @@
+import threading
+from collections.abc import Callable
+
+import boto3
+import pytest
+
+from novaburst.contract import Request, Result, result_key
+from web_tier.deployment import Deployment
+from web_tier.images import Image, State
+from web_tier.store import Store
+from web_tier.sweeper import Sweeper
+
+START = 1_000_000.0
+
+
+class World:
+    """Time that passes when the test says so, in seconds, and the wake-ups of the Lambda."""
+
+    def __init__(self) -> None:
+        self.now = START
+        self.wakes = 0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def wake(self) -> None:
+        self.wakes += 1
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def sweeper(deployment: Deployment, store: Store, world: World) -> Sweeper:
+    store.add_batch("b", START)
+    return Sweeper(deployment, store, world.wake, clock=world)
+
+
+@pytest.fixture
+def enter(store: Store) -> Callable[[str, State], None]:
+    def enter(image_id: str, state: State) -> None:
+        store.add_image(Image(image_id, "b", "cat.jpg", 1, state, START))
+
+    return enter
+
+
+def result(image_id: str) -> bytes:
+    return Result(id=image_id, batch="b", name="cat.jpg", label="cat", score=1, worker="i-1").to_json().encode()
+
+
+def state(store: Store, image_id: str) -> State:
+    found = store.image(image_id)
+    assert found is not None
+    return found.state
+
+
+def test_what_a_crash_left_stored_and_not_queued_is_queued(
+    deployment: Deployment,
+    store: Store,
+    sweeper: Sweeper,
+    world: World,
+    enter: Callable[[str, State], None],
+) -> None:
+    enter("a", State.RECEIVING)
+    deployment.in_bucket.put("a", b"jpeg")
+    sweeper.sweep()
+    assert state(store, "a") is State.RECEIVING
+    world.now += 31
+    sweeper.sweep()
+    sweeper.sweep()
+    assert state(store, "a") is State.QUEUED
+    [message] = deployment.request_queue.receive(wait_seconds=0)
+    assert Request.parse(message.body).key == "a"
+    assert world.wakes == 1
+
+
+def test_an_image_that_never_arrived_is_given_up_only_when_no_put_can_bring_it_any_more(
+    deployment: Deployment, store: Store, sweeper: Sweeper, world: World, enter: Callable[[str, State], None]
+) -> None:
+    enter("a", State.RECEIVING)
+    world.now += 60
+    sweeper.sweep()
+    assert state(store, "a") is State.RECEIVING
+    world.now += 600
+    sweeper.sweep()
+    assert state(store, "a") is State.REFUSED
+    found = store.image("a")
+    assert found is not None
+    assert found.failure is not None
+    assert found.failure.code == "object_missing"
+    assert deployment.request_queue.depth().backlog == 0
+
+
+def test_a_result_whose_message_was_missed_is_found_in_the_bucket(
+    deployment: Deployment, store: Store, sweeper: Sweeper, world: World, enter: Callable[[str, State], None]
+) -> None:
+    enter("a", State.QUEUED)
+    enter("b", State.QUEUED)
+    deployment.out_bucket.put(result_key("a"), result("a"))
+    sweeper.sweep()
+    assert state(store, "a") is State.QUEUED
+    world.now += 6
+    sweeper.sweep()
+    assert (state(store, "a"), state(store, "b")) == (State.ANSWERED, State.QUEUED)
+
+
+def test_many_missed_results_are_found_by_one_listing_among_all_others(
+    deployment: Deployment, store: Store, sweeper: Sweeper, world: World, enter: Callable[[str, State], None]
+) -> None:
+    for number in range(100, 140):
+        enter(f"i{number}", State.QUEUED)
+    for number in (50, 100, 120, 139, 150):
+        deployment.out_bucket.put(result_key(f"i{number}"), result(f"i{number}"))
+    world.now += 6
+    sweeper.sweep()
+    assert {found.id for found in store.latest(50)} == {"i100", "i120", "i139"}
+
+
+def test_an_image_is_looked_after_less_and_less_often(
+    deployment: Deployment, store: Store, sweeper: Sweeper, world: World, enter: Callable[[str, State], None]
+) -> None:
+    enter("a", State.QUEUED)
+    world.now += 6
+    sweeper.sweep()
+    deployment.out_bucket.put(result_key("a"), result("a"))
+    world.now += 5
+    sweeper.sweep()
+    assert state(store, "a") is State.QUEUED
+    world.now += 5
+    sweeper.sweep()
+    assert state(store, "a") is State.ANSWERED
+
+
+def test_a_sweep_that_fails_is_logged_and_the_next_one_goes_on(
+    deployment: Deployment,
+    sweeper: Sweeper,
+    world: World,
+    enter: Callable[[str, State], None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    enter("a", State.QUEUED)
+    world.now += 6
+    boto3.client("s3").delete_bucket(Bucket=deployment.out_bucket.name)
+    stop = threading.Event()
+    thread = threading.Thread(target=sweeper.run, args=(stop, 0.01))
+    thread.start()
+    thread.join(0.5)
+    assert thread.is_alive()
+    stop.set()
+    thread.join(5)
+    assert "not finished" in caplog.text or "NoSuchBucket" in caplog.text
