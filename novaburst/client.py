@@ -106,7 +106,7 @@ class Client:
                 files={"file": (path.name, content)},
                 refusals=frozenset({413, 422, 503}),
             )
-        return Answer.of(body["files"][0])
+        return Answer.of(body["images"][0])
 
     def batch(self, batch: str) -> tuple[dict[str, int], list[Answer]]:
         """The batch's counts (total, done, failed, pending) and its images.
@@ -163,7 +163,7 @@ class Client:
         except requests.JSONDecodeError as error:
             raise ClientError(f"{self.url} answered {reply.status_code} without JSON: is it a Novaburst?") from error
         # A refusal of the files themselves carries the answer to each; any other error is one of the request.
-        if not reply.ok and not (reply.status_code in refusals and body.get("files")):
+        if not reply.ok and not (reply.status_code in refusals and body.get("images")):
             raise ClientError(f"{self.url} answered {reply.status_code}: {body.get('detail', reply.reason)}")
         if not isinstance(body, dict):
             raise ClientError(f"{self.url} answered something else than an object: is it a Novaburst?")

@@ -1,7 +1,6 @@
 """The whole system, started as its user starts it, and what a user can see of it from outside."""
 
 import os
-import queue
 import signal
 import socket
 import subprocess
@@ -27,7 +26,6 @@ class Cloud:
         self.url = f"http://127.0.0.1:{port}"
         self.port = port
         self.output: list[str] = []
-        self._lines: queue.Queue[str] = queue.Queue()
         self.process = subprocess.Popen(
             [NOVABURST, "up", "--port", str(port), "--state", str(state), *options],
             stdout=subprocess.PIPE,
@@ -37,14 +35,15 @@ class Cloud:
             start_new_session=True,
         )
         self.ever_seen: set[psutil.Process] = set()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         threading.Thread(target=self._track, daemon=True).start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.output.append(line.rstrip())
-            self._lines.put(line)
+        with self.process.stdout as lines:
+            for line in lines:
+                self.output.append(line.rstrip())
 
     def _track(self) -> None:
         while self.process.poll() is None:
@@ -86,7 +85,9 @@ class Cloud:
         """Press Ctrl-C; the exit status."""
         if self.process.poll() is None:
             os.kill(self.process.pid, signal.SIGINT)
-        return self.process.wait(60)
+        status = self.process.wait(60)
+        self._reader.join(10)
+        return status
 
 
 def until(probe: Callable[[], T | None], seconds: float, why: Callable[[], str] = str) -> T:

@@ -38,7 +38,7 @@ def test_twenty_files_at_once_give_eighteen_right_labels_and_two_clear_refusals(
     files.insert(11, ("empty.jpg", b""))
     reply = upload(cloud, files)
     assert reply.status_code == 200, reply.text
-    answers = {answer["name"]: answer for answer in reply.json()["files"]}
+    answers = {answer["name"]: answer for answer in reply.json()["images"]}
     assert len(answers) == 20
     assert answers["notes.txt"]["error"]["code"] == "not_an_image"
     assert answers["empty.jpg"]["error"]["code"] == "empty_file"
@@ -64,7 +64,7 @@ def test_a_warm_fleet_answers_well_within_a_second(cloud: Cloud) -> None:
     upload(cloud, [(file.name, file.read_bytes())])
     began = time.monotonic()
     reply = upload(cloud, [(file.name, file.read_bytes())])
-    assert reply.json()["files"][0]["label"] == "daisy"
+    assert reply.json()["images"][0]["label"] == "daisy"
     # The figure itself is the bench's; here it only must not hang on a poll or a timer.
     assert time.monotonic() - began < 5
 
@@ -83,8 +83,8 @@ def test_a_killed_worker_loses_no_image(cloud: Cloud) -> None:
         answers = reply.result()
     assert killed >= 2
     assert answers.status_code == 200, answers.text
-    assert {answer["label"] for answer in answers.json()["files"]} == {answers.json()["files"][0]["label"]}
-    assert len(answers.json()["files"]) == 300
+    assert {answer["label"] for answer in answers.json()["images"]} == {answers.json()["images"][0]["label"]}
+    assert len(answers.json()["images"]) == 300
 
 
 def test_earlier_results_are_still_there_after_the_web_tier_was_stopped_and_started(cloud: Cloud) -> None:
@@ -129,5 +129,5 @@ def test_the_command_line_submits_files_and_fails_when_one_has_no_label(cloud: C
 
 def test_after_the_idle_time_no_worker_runs(cloud: Cloud) -> None:
     file = larger_photos()["missile"]
-    assert upload(cloud, [(file.name, file.read_bytes())]).json()["files"][0]["label"] == "missile"
+    assert upload(cloud, [(file.name, file.read_bytes())]).json()["images"][0]["label"] == "missile"
     until(lambda: not cloud.workers(), 60, lambda: str(cloud.workers()))
