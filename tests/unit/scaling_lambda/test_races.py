@@ -1,0 +1,186 @@
+"""Evaluations that overlap, read stale fleets, die half-way or meet a failing EC2, over random histories."""
+
+import random
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from scaling_lambda.apply import apply
+from scaling_lambda.fleet import Counts, Observation
+from scaling_lambda.observe import Observer
+from scaling_lambda.policy import Limits, Policy, decide
+
+LIMITS = Limits(
+    minimum=0,
+    maximum=20,
+    images_per_worker=5,
+    boot_grace=timedelta(seconds=60),
+    confirm_after=timedelta(seconds=30),
+    max_age=timedelta(hours=24),
+)
+IMAGES_PER_WORKER_SECOND = 2
+
+
+def observe(ec2: Any, counts: Counts) -> Observation:
+    fleet = Observer(None, ec2, "queue", "fleet").instances()  # type: ignore[arg-type]
+    return Observation(ec2.moment(), counts, fleet)
+
+
+def act(ec2: Any, counts: Counts, limits: Limits = LIMITS) -> Any:
+    observation = observe(ec2, counts)
+    return apply(decide(observation, limits), observation, ec2, launch_template="worker")
+
+
+@given(
+    backlogs=st.lists(st.integers(1, 500), min_size=30, max_size=30),
+    lags=st.lists(st.floats(0, 8), min_size=30, max_size=30),
+    seconds=st.lists(st.floats(0, 1), min_size=30, max_size=30),
+)
+def test_thirty_evaluations_with_stale_reads_never_pass_the_maximum_nor_undo_a_launch(
+    new_ec2: Any, backlogs: list[int], lags: list[float], seconds: list[float]
+) -> None:
+    ec2 = new_ec2()
+    for backlog, lag, second in zip(backlogs, lags, seconds, strict=True):
+        ec2.lag = lag
+        ec2.now += second
+        outcome = act(ec2, Counts(backlog, 0, 0))
+        assert outcome.terminated == []
+        assert outcome.failures == []
+    assert 1 <= ec2.most <= 20
+
+
+@given(
+    observed=st.lists(st.tuples(st.integers(1, 500), st.floats(0, 5)), min_size=2, max_size=30),
+    order=st.randoms(use_true_random=False),
+)
+def test_plans_made_at_the_same_moment_and_applied_in_any_order_never_pass_the_maximum(
+    new_ec2: Any, observed: list[tuple[int, float]], order: random.Random
+) -> None:
+    ec2 = new_ec2()
+    # Some capacity is there already, in part not yet visible to everyone.
+    for backlog, wait in ((20, 3), (35, 3)):
+        act(ec2, Counts(backlog, 0, 0))
+        ec2.now += wait
+    plans = []
+    for backlog, lag in observed:
+        ec2.lag = lag
+        observation = observe(ec2, Counts(backlog, 0, 0))
+        plans.append((decide(observation, LIMITS), observation))
+    order.shuffle(plans)
+    for plan, observation in plans:
+        apply(plan, observation, ec2, launch_template="worker")
+    assert ec2.most <= 20
+
+
+def test_a_partial_read_of_a_launch_is_mended_by_the_next_evaluation_before_anything_works(new_ec2: Any) -> None:
+    ec2 = new_ec2()
+    act(ec2, Counts(60, 0, 0))
+    # A reader sees five of the twelve: another view, another token, and eight too many.
+    observation = observe(ec2, Counts(500, 0, 0))
+    partial = replace(observation, instances=observation.instances[:5])
+    apply(decide(partial, LIMITS), partial, ec2, launch_template="worker")
+    assert len(ec2.active()) == 27
+    ec2.now += 5
+    outcome = act(ec2, Counts(500, 0, 0))
+    assert len(outcome.terminated) == 7
+    assert len(ec2.active()) == 20
+
+
+def test_a_lambda_that_dies_between_launch_and_return_costs_nothing_but_a_look(new_ec2: Any) -> None:
+    ec2 = new_ec2()
+    observation = observe(ec2, Counts(100, 0, 0))
+    apply(decide(observation, LIMITS), observation, ec2, launch_template="worker")
+    # Its answer is lost, and Lambda's own retry decides again, on a read that does not show the launch yet.
+    ec2.lag = 5
+    assert len(act(ec2, Counts(100, 0, 0)).launched) == 20
+    assert len(ec2.active()) == 20
+
+
+def test_the_same_empty_fleet_twice_within_the_hour_can_still_launch(new_ec2: Any) -> None:
+    ec2 = new_ec2()
+    for _ in range(3):
+        (first,) = act(ec2, Counts(1, 0, 0)).launched
+        assert first == ec2.active()[0].id
+        ec2.now += 60
+        ec2.end(ec2.active()[0])
+        # EC2 has forgotten the ended instance sooner than its token.
+        ec2.machines.clear()
+
+
+@dataclass
+class World:
+    """Messages and workers around the simulated EC2, one second a step."""
+
+    ec2: Any
+    waiting: int = 0
+    taken: int = 0
+    answered: int = 0
+    killed_at_work: int = 0
+    idle_since: dict[str, float] | None = None
+
+    def step(self, arrivals: int, *, workers_end_themselves: bool) -> None:
+        """One second: messages of the last step are answered, workers that have booted take new ones."""
+        self.ec2.now += 1
+        self.waiting += arrivals
+        self.answered += self.taken
+        working = [m for m in self.ec2.active() if m.state(self.ec2.now) == "running"]
+        self.taken = min(self.waiting, IMAGES_PER_WORKER_SECOND * len(working))
+        self.waiting -= self.taken
+        idle = self.idle_since = self.idle_since or {}
+        for machine in working:
+            if self.taken:
+                idle.pop(machine.id, None)
+            elif self.ec2.now - idle.setdefault(machine.id, self.ec2.now) >= 10 and workers_end_themselves:
+                self.ec2.end(machine)
+
+    def evaluate(self, limits: Limits) -> Any:
+        return act(self.ec2, Counts(self.waiting, self.taken, 0), limits)
+
+    @property
+    def drained(self) -> bool:
+        return self.waiting == self.taken == 0
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data(), policy=st.sampled_from(Policy), workers_end_themselves=st.booleans())
+def test_every_history_drains_keeps_to_the_maximum_and_returns_to_zero(
+    new_ec2: Any, data: st.DataObject, policy: Policy, workers_end_themselves: bool
+) -> None:
+    world = World(new_ec2())
+    limits = replace(LIMITS, policy=policy, maximum=data.draw(st.integers(1, 20), label="maximum"))
+    bursts = data.draw(
+        st.dictionaries(st.integers(0, 200), st.integers(1, 300), min_size=1, max_size=4), label="bursts"
+    )
+    every = data.draw(st.integers(1, 60), label="seconds between evaluations")
+    world.ec2.lag = data.draw(st.integers(0, 5), label="lag")
+    world.ec2.room = data.draw(st.integers(1, 30), label="room")
+    broken = data.draw(st.booleans(), label="the first launches never boot")
+    for second in range(4000):
+        world.ec2.boot_seconds = None if broken and second < 40 else 25
+        world.step(bursts.get(second, 0), workers_end_themselves=workers_end_themselves)
+        if second % every == 0:
+            taken = world.taken
+            ended = world.evaluate(limits).terminated
+            running = {m.id for m in world.ec2.machines if m.boots_at <= world.ec2.now}
+            assert not (taken and running & set(ended)), "a worker was ended while work was in flight"
+        if second > 200 and world.drained and not world.ec2.active():
+            break
+    assert world.answered == sum(bursts.values())
+    assert world.ec2.active() == []
+    assert world.ec2.most <= limits.maximum
+
+
+@pytest.mark.parametrize("every", [1, 5, 60])
+def test_no_capacity_is_launched_and_ended_within_its_boot_time(new_ec2: Any, every: int) -> None:
+    world = World(new_ec2())
+    for second in range(900):
+        world.step(40 if second % 97 == 0 else 0, workers_end_themselves=True)
+        if second % every == 0:
+            world.evaluate(LIMITS)
+    lives = [machine.ended_at - machine.launched for machine in world.ec2.machines if machine.ended_at is not None]
+    assert lives
+    assert min(lives) > world.ec2.boot_seconds
