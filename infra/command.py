@@ -31,7 +31,7 @@ _PARAMETERS = {
 @click.option("--root-device-name", help="Of the AMI, to be encrypted.")
 @click.option("--security-group-id", help="Of the workers; by default the default VPC's own.")
 @click.option("--idle-seconds", type=click.IntRange(1, 3600), help="For which a worker without work stays.")
-@click.option("--visibility-timeout", type=click.IntRange(30, 43200), help="Of the request queue, in seconds.")
+@click.option("--visibility-timeout", type=click.IntRange(40, 43200), help="Of the request queue, in seconds.")
 @click.option("--max-receive-count", type=click.IntRange(6, 1000), help="Receives before a request is a dead letter.")
 @click.option("--retention-days", type=click.IntRange(1, 3650), help="For which images and results are kept.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outputs as one JSON object.")

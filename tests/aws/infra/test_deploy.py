@@ -70,7 +70,7 @@ def test_the_request_queue_takes_1024_bytes_and_redrives_to_the_dead_letter_queu
 
 
 def test_a_worker_that_powers_off_is_terminated_and_its_user_data_tells_it_its_deployment() -> None:
-    deploy("burst-a", {"ImageId": IMAGE, "IdleSeconds": "7"})
+    deploy("burst-a", {"ImageId": IMAGE, "IdleSeconds": "7", "VisibilityTimeout": "90"})
 
     template = _launch_template("burst-a")
     assert template["InstanceInitiatedShutdownBehavior"] == "terminate"
@@ -79,7 +79,12 @@ def test_a_worker_that_powers_off_is_terminated_and_its_user_data_tells_it_its_d
     assert tags == {"Name": "app-tier-instance", "novaburst:fleet": "burst-a"}
     user_data = base64.b64decode(template["UserData"]).decode()
     assert user_data.startswith("#cloud-config\n")
-    for line in ("NOVABURST_PREFIX=burst-a", "NOVABURST_IDLE_SECONDS=7", "AWS_DEFAULT_REGION=us-east-1"):
+    for line in (
+        "NOVABURST_PREFIX=burst-a",
+        "NOVABURST_IDLE_SECONDS=7",
+        "NOVABURST_VISIBILITY_SECONDS=90",
+        "AWS_DEFAULT_REGION=us-east-1",
+    ):
         assert f"      {line}\n" in user_data
 
 
