@@ -53,6 +53,11 @@ class Machine:
         self._environment = machine_environment(instance, self._site, self._folder, self._metadata.address)
         self._start_worker(now)
 
+    @property
+    def running(self) -> bool:
+        """Whether the worker is known to run; false between a crash and the next start."""
+        return self._process is not None
+
     def tick(self, now: float) -> PowerOff | None:
         """See after the worker; the reason to power off, if it is time to."""
         if self._process is not None and (status := self._process.poll()) is not None:
