@@ -1,11 +1,14 @@
 """GET /healthz, /readyz and /api/v1/status: whether this process lives, whether it can work, and what is going on."""
 
+from collections import Counter
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from flask import Blueprint, Response, jsonify
 
 from novaburst.queues import QueueAttributesError
+from scaling_lambda.fleet import State
+from scaling_lambda.observe import ObservationError
 from web_tier.images import failure_json, moment, outcome
 from web_tier.problems import Problem
 from web_tier.reachability import faults
@@ -40,9 +43,9 @@ def status() -> Response:
 
 
 def state_of_affairs() -> dict[str, Any]:
-    """Queue depths, counts of images and the latest results; without addresses, which are known to uploaders only."""
+    """Queue depths, instances by state, counts of images and the latest results; without addresses, which are known to uploaders only."""
     parts = tier()
-    affairs: dict[str, Any] = {"status": "ok", "prefix": parts.settings.prefix, "queues": None}
+    affairs: dict[str, Any] = {"status": "ok", "prefix": parts.settings.prefix, "queues": None, "fleet": None}
     deployment = parts.deployment
     try:
         queues = {
@@ -56,6 +59,11 @@ def state_of_affairs() -> dict[str, Any]:
         }
     except (BotoCoreError, ClientError, QueueAttributesError) as error:
         affairs |= {"status": "degraded", "reason": f"the queues cannot be reached: {error}"}
+    try:
+        states = Counter(instance.state.value for instance in deployment.observer.instances())
+        affairs["fleet"] = {state: count for state, count in sorted(states.items()) if state != State.TERMINATED}
+    except (BotoCoreError, ClientError, ObservationError) as error:
+        affairs |= {"status": "degraded", "reason": f"the fleet cannot be described: {error}"}
     affairs["images"] = parts.store.counts().as_json()
     affairs["recent"] = [
         {

@@ -9,3 +9,5 @@ def log_to_stderr() -> None:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"
     )
+    # It tells at INFO where it found each credential and endpoint.
+    logging.getLogger("botocore").setLevel(logging.WARNING)

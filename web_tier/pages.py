@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, jsonify, make_response, render_template, request
 
-from novaburst.error_codes import REMEDIES
+from novaburst.error_codes import REMEDIES, ErrorCode
 from web_tier.health import state_of_affairs
 from web_tier.problems import Problem
 from web_tier.tier import tier
@@ -42,7 +42,13 @@ def batch(batch: str) -> Response:
 def _page(batch: str | None) -> Response:
     settings = tier().settings
     response = make_response(
-        render_template("page.html", batch=batch, max_bytes=settings.max_image_bytes, remedies=REMEDIES)
+        render_template(
+            "page.html",
+            batch=batch,
+            max_bytes=settings.max_image_bytes,
+            limit=f"{settings.max_image_bytes / 2**20:.3g} MB",
+            too_large=REMEDIES[ErrorCode.TOO_LARGE],
+        )
     )
     response.headers["Content-Security-Policy"] = _POLICY
     response.headers["Referrer-Policy"] = "no-referrer"

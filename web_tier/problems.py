@@ -28,8 +28,9 @@ class Problem(Exception):  # noqa: N818 - the RFC's noun
 
     def response(self) -> Response:
         """The problem as a response in the form that the client reads."""
-        if _wants_page():
-            text = render_template("problem.html", title=self.status.phrase, detail=self.detail)
+        if asks_for_page():
+            images = self.members.get("images", ())
+            text = render_template("problem.html", title=self.status.phrase, detail=self.detail, images=images)
             return Response(text, self.status, mimetype="text/html")
         body: dict[str, Any] = {
             "type": f"urn:novaburst:error:{self.code}" if self.code else "about:blank",
@@ -73,7 +74,6 @@ def _unexpected(error: Exception) -> Response:
     return Problem(500, REMEDIES[ErrorCode.INTERNAL_ERROR], code=ErrorCode.INTERNAL_ERROR).response()
 
 
-def _wants_page() -> bool:
-    accepted = request.accept_mimetypes
-    explicit = "text/html" in accepted.values() and not request.path.startswith("/api/")
-    return explicit and request.method in {"GET", "HEAD"}
+def asks_for_page() -> bool:
+    """Whether a person's browser navigates here; scripts and programs do not ask for HTML by name."""
+    return "text/html" in request.accept_mimetypes.values()

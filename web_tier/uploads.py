@@ -10,7 +10,7 @@ from novaburst.error_codes import ErrorCode
 from web_tier.bodies import incoming, patience
 from web_tier.images import Image, as_json
 from web_tier.intake import Taken
-from web_tier.problems import Problem
+from web_tier.problems import Problem, asks_for_page
 from web_tier.tier import tier
 
 blueprint = Blueprint("uploads", __name__)
@@ -37,7 +37,7 @@ def upload() -> BaseResponse:
     accepted = [one.image.id for one in taken if one.accepted]
     if not accepted:
         raise _nothing_accepted(taken, batch, body.shortfall)
-    if request.accept_mimetypes.best == "text/html":
+    if asks_for_page():
         # A browser without JavaScript has sent the page's form.
         return redirect(url_for("pages.batch", batch=batch), 303)
     answers = tier().answers.wait_for(accepted, seconds) if seconds else {}

@@ -149,7 +149,6 @@
     row.part("error").hidden = true;
     row.part("retry").hidden = true;
     if (row.file.size > Number(app.dataset.maxBytes)) return settle(row, () => showFailure(row, app.dataset.tooLarge, false));
-    if (row.file.size === 0) return settle(row, () => showFailure(row, app.dataset.empty, false));
     waiting.push(row);
     sendNext();
   }

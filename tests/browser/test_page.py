@@ -1,0 +1,195 @@
+"""The upload page in a real browser, before a real gunicorn."""
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, FilePayload, Page, expect
+
+from tests.browser.conftest import SHOTS, Site
+
+
+def photo(name: str, colour: str) -> FilePayload:
+    image = io.BytesIO()
+    Image.linear_gradient("L").convert("RGB").resize((320, 240)).save(image, "PNG")
+    picture = Image.blend(Image.open(image), Image.new("RGB", (320, 240), colour), 0.6)
+    image = io.BytesIO()
+    picture.save(image, "PNG")
+    return {"name": name, "mimeType": "image/png", "buffer": image.getvalue()}
+
+
+def file(name: str, kind: str, data: bytes) -> FilePayload:
+    return {"name": name, "mimeType": kind, "buffer": data}
+
+
+@pytest.fixture
+def photos(site: Site) -> list[FilePayload]:
+    chosen = {"espresso.png": "#6b3f1d", "дом.png": "#c23b3b", "snail.png": "#4a8f3c", "palace.png": "#d6a52c"}
+    labels = ("espresso", "palace", "snail", "daisy")
+    site.labels |= dict(zip(chosen, labels, strict=True))
+    return [photo(name, colour) for name, colour in chosen.items()]
+
+
+def row(page: Page, name: str) -> object:
+    return page.locator(".image", has=page.locator(f".name[title='{name}']"))
+
+
+def upload(page: Page, site: Site, files: list[FilePayload]) -> None:
+    page.goto(site.url)
+    page.set_input_files("#files", files)
+
+
+def test_uploaded_photos_show_their_labels_and_the_batch_reopens_at_its_address(
+    page: Page, site: Site, photos: list[FilePayload]
+) -> None:
+    upload(page, site, [*photos, file("notes.txt", "text/plain", b"no image"), file("empty.png", "image/png", b"")])
+    expect(page.locator("#summary")).to_have_text("4 of 6 classified · 2 without a label")
+    expect(page.locator(".image.done .label")).to_have_text(["espresso", "palace", "snail", "daisy"])
+    expect(page.locator(".image.done .score").first).to_have_text("87 %")
+    expect(page.locator(".image.failed .error").nth(0)).to_contain_text("convert it to JPEG or PNG")
+    expect(page.locator(".image.failed .error").nth(1)).to_contain_text("The file has no bytes")
+    assert re.search(r"/batches/[0-9a-f-]{36}$", page.url)
+    page.screenshot(path=SHOTS / "results.png", full_page=True)
+    page.reload()
+    expect(page.locator(".image.done")).to_have_count(4)
+    # Four uploads run at once, so the order of arrival is not that of the choice.
+    assert sorted(page.locator(".image.done .label").all_text_contents()) == ["daisy", "espresso", "palace", "snail"]
+    expect(page.locator("#summary")).to_have_text("4 of 6 classified · 2 without a label")
+
+
+def test_results_arrive_while_the_page_is_open_without_a_reload(
+    page: Page, site: Site, photos: list[FilePayload]
+) -> None:
+    site.working.clear()
+    upload(page, site, photos)
+    expect(page.locator(".image.pending .label")).to_have_text(["Waiting for a worker…"] * 4)
+    expect(page.locator("#summary")).to_have_text("0 of 4 classified · 4 to go")
+    page.screenshot(path=SHOTS / "waiting.png", full_page=True)
+    site.working.set()
+    expect(page.locator(".image.done")).to_have_count(4)
+    expect(page.locator("#overall")).to_have_js_property("position", 1)
+
+
+def test_the_other_guesses_open_and_both_downloads_hold_the_batch(
+    page: Page, site: Site, photos: list[FilePayload]
+) -> None:
+    upload(page, site, photos[:2])
+    expect(page.locator(".image.done")).to_have_count(2)
+    page.locator("summary").first.click()
+    expect(page.locator(".top5").first).to_contain_text("small espresso")
+    with page.expect_download() as download:
+        page.click("#csv")
+    rows = list(csv.DictReader(Path(download.value.path()).read_text().splitlines()))
+    assert {line["name"]: line["label"] for line in rows} == {"espresso.png": "espresso", "дом.png": "palace"}
+    with page.expect_download() as download:
+        page.click("#json")
+    assert json.loads(Path(download.value.path()).read_text())["counts"]["done"] == 2
+
+
+def test_files_can_be_dropped_and_more_join_the_same_batch(page: Page, site: Site, photos: list[FilePayload]) -> None:
+    upload(page, site, photos[:1])
+    expect(page.locator(".image.done")).to_have_count(1)
+    address = page.url
+    transfer = page.evaluate_handle(
+        """async ([name, bytes]) => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([new Uint8Array(bytes)], name, { type: "image/png" }));
+            return transfer;
+        }""",
+        [photos[1]["name"], list(photos[1]["buffer"])],
+    )
+    page.dispatch_event("body", "drop", {"dataTransfer": transfer})
+    expect(page.locator(".image.done .label")).to_have_text(["espresso", "palace"])
+    assert page.url == address
+
+
+def test_many_files_at_once_are_all_answered(page: Page, site: Site) -> None:
+    files = [photo(f"{number}.png", "#446688") for number in range(60)]
+    site.labels |= {f"{number}.png": f"thing {number}" for number in range(60)}
+    upload(page, site, files)
+    expect(page.locator("#summary")).to_have_text("60 of 60 classified", timeout=45_000)
+    expect(page.locator(".image")).to_have_count(60)
+
+
+def test_a_file_that_is_too_large_is_refused_in_words_without_being_sent(
+    page: Page, site: Site, photos: list[FilePayload]
+) -> None:
+    upload(page, site, [file("huge.png", "image/png", b"x" * 1_100_000), photos[0]])
+    expect(page.locator(".image.failed .error")).to_contain_text("larger than the limit")
+    expect(page.locator(".image.done")).to_have_count(1)
+    expect(page.locator("#summary")).to_have_text("1 of 2 classified · 1 without a label")
+
+
+def test_a_lost_connection_is_said_and_the_file_can_be_sent_again(
+    browser: Browser, site: Site, photos: list[FilePayload]
+) -> None:
+    # A page of its own: the browser itself writes the failed request into the console.
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(site.url)
+        page.route("**/api/v1/upload*", lambda route: route.abort())
+        page.set_input_files("#files", photos[:1])
+        expect(page.locator(".image.failed .error")).to_contain_text("Check the connection")
+        page.unroute("**/api/v1/upload*")
+        page.get_by_role("button", name="Try again").click()
+        expect(page.locator(".image.done .label")).to_have_text("espresso")
+        expect(page.locator("#summary")).to_have_text("1 of 1 classified")
+
+
+def test_an_unknown_batch_is_explained(browser: Browser, site: Site) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        response = page.goto(f"{site.url}/batches/none")
+        assert response is not None
+        assert response.status == 404
+        expect(page.locator("main")).to_contain_text("There is no such batch")
+        page.get_by_role("link", name="Start a new batch").click()
+        expect(page.locator("h1")).to_have_text("What is in your photos?")
+
+
+def test_the_page_works_with_the_keyboard_alone(page: Page, site: Site) -> None:
+    page.goto(site.url)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    expect(page.locator("#files")).to_be_focused()
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    assert chooser.value.is_multiple()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_everything_in_its_width_in_light_and_dark(
+    browser: Browser, site: Site, photos: list[FilePayload], scheme: str
+) -> None:
+    with browser.new_context(viewport={"width": 360, "height": 740}, color_scheme=scheme) as context:
+        page = context.new_page()
+        page.goto(site.url)
+        page.screenshot(path=SHOTS / f"phone-start-{scheme}.png")
+        page.set_input_files("#files", [*photos, file("a-very-long-name-" * 9 + ".txt", "text/plain", b"x")])
+        expect(page.locator("#summary")).to_contain_text("4 of 5 classified")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        light = page.evaluate(
+            "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).every((part) => part > 200)"
+        )
+        assert light == (scheme == "light")
+        page.screenshot(path=SHOTS / f"phone-{scheme}.png", full_page=True)
+
+
+def test_without_javascript_the_form_still_uploads_and_leads_to_the_batch(
+    browser: Browser, site: Site, photos: list[FilePayload]
+) -> None:
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(site.url)
+        page.set_input_files("#files", photos[:1])
+        page.get_by_role("button", name="Upload").click()
+        page.wait_for_url("**/batches/*")
+        expect(page.get_by_role("link", name="CSV")).to_be_visible()
+        page.goto(site.url)
+        page.set_input_files("#files", [file("empty.png", "image/png", b"")])
+        page.get_by_role("button", name="Upload").click()
+        expect(page.locator("main")).to_contain_text("empty.png: The file has no bytes")
