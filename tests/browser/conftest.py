@@ -60,6 +60,7 @@ def cloud_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict
         "NOVABURST_PREFIX": PREFIX,
         "NOVABURST_STATE_DIR": str(state),
         "NOVABURST_MAX_IMAGE_BYTES": str(2**20),
+        "NOVABURST_MAX_UPLOAD_BYTES": str(20 * 2**20),
     }
     server.stop()
 
