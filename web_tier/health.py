@@ -43,7 +43,7 @@ def status() -> Response:
 
 
 def state_of_affairs() -> dict[str, Any]:
-    """Queue depths, instances by state, counts of images and the latest results; without addresses, which are known to uploaders only."""
+    """Queues, instances by state, counts of images and the latest results; no addresses: only uploaders know those."""
     parts = tier()
     affairs: dict[str, Any] = {"status": "ok", "prefix": parts.settings.prefix, "queues": None, "fleet": None}
     deployment = parts.deployment

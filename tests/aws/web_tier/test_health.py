@@ -85,3 +85,17 @@ def test_an_unexpected_error_is_logged_and_answered_as_a_problem(
     assert reply.json["code"] == "internal_error"
     assert "GET /broken failed" in caplog.text
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_the_status_counts_the_fleets_own_instances_by_state(client: FlaskClient, settings: WebSettings) -> None:
+    ec2 = boto3.client("ec2")
+
+    def launch(fleet: str, count: int) -> list[str]:
+        tags = [{"ResourceType": "instance", "Tags": [{"Key": "novaburst:fleet", "Value": fleet}]}]
+        launched = ec2.run_instances(ImageId="ami-12c6146b", MinCount=count, MaxCount=count, TagSpecifications=tags)
+        return [instance["InstanceId"] for instance in launched["Instances"]]
+
+    first, *_ = launch(settings.prefix, 3)
+    launch("another", 2)
+    ec2.terminate_instances(InstanceIds=[first])
+    assert client.get("/api/v1/status").json["fleet"] == {"running": 2}
