@@ -1,5 +1,6 @@
 """The Lambda functions: an alarm, the schedule and a wake-up, each only an occasion for the same evaluation."""
 
+import os
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -78,3 +79,8 @@ def on_schedule(event: CloudWatchEvent) -> dict[str, Any]:
 def on_wake(event: SQSEvent) -> dict[str, Any]:
     """The web tier has queued work. What the messages say does not matter."""
     return _evaluate("wake").to_dict()
+
+
+if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+    # Lambda gives a starting function a whole core, whatever its memory: the first event finds the clients made.
+    evaluator()

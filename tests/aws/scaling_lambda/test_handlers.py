@@ -77,6 +77,11 @@ def test_lambda_finds_each_function_under_its_handler_string(load: Callable[...,
     assert answer["plan"]["launch"] == 0
 
 
+def test_in_lambda_the_clients_are_made_before_the_first_event(load: Callable[..., Any]) -> None:
+    assert load().evaluator.cache_info().currsize == 0
+    assert load(AWS_LAMBDA_FUNCTION_NAME="novaburst-scaling-prod-on_wake").evaluator.cache_info().currsize == 1
+
+
 def test_the_schedule_watches_for_most_of_its_minute_while_there_is_work(
     aws: SharedSettings, sqs: Any, load: Callable[..., Any], clock: Any
 ) -> None:

@@ -18,7 +18,8 @@ class _Machine:
     launched: float
     boots_at: float
     ended_at: float | None = None
-    tags: dict[str, tuple[float, str]] = field(default_factory=dict)
+    # Every change of a tag with its moment; None is its removal. A stale read sees an earlier one.
+    tag_changes: list[tuple[float, str, str | None]] = field(default_factory=list)
 
     def state(self, now: float) -> str:
         if self.ended_at is not None and now >= self.ended_at:
@@ -90,22 +91,22 @@ class LaggingEc2:
 
     def create_tags(self, **request: Any) -> None:
         (machine,) = self._named(request["Resources"])
-        machine.tags.update({tag["Key"]: (self.now, tag["Value"]) for tag in request["Tags"]})
+        machine.tag_changes += [(self.now, tag["Key"], tag["Value"]) for tag in request["Tags"]]
 
     def delete_tags(self, **request: Any) -> None:
         (machine,) = self._named(request["Resources"])
-        for tag in request["Tags"]:
-            machine.tags.pop(tag["Key"], None)
+        machine.tag_changes += [(self.now, tag["Key"], None) for tag in request["Tags"]]
 
     def _named(self, ids: list[str]) -> list[_Machine]:
         return [machine for machine in self.machines if machine.id in ids]
 
     def _describe(self, machine: _Machine, at: float) -> Any:
+        tags = {key: value for since, key, value in machine.tag_changes if since <= at}
         return {
             "InstanceId": machine.id,
             "State": {"Name": machine.state(at)},
             "LaunchTime": START + timedelta(seconds=machine.launched),
-            "Tags": [{"Key": key, "Value": value} for key, (since, value) in machine.tags.items() if since <= at],
+            "Tags": [{"Key": key, "Value": value} for key, value in tags.items() if value is not None],
         }
 
 
