@@ -2,11 +2,10 @@
 
 from functools import cached_property
 
-from novaburst.aws import ec2_client, s3_client, sqs_client
+from novaburst.aws import s3_client, sqs_client
 from novaburst.objects import Bucket
 from novaburst.queues import Queue
 from novaburst.settings import Settings
-from scaling_lambda.observe import Observer
 
 # Connections that the clients keep: as many as threads that call AWS at once.
 _CONNECTIONS = 32
@@ -19,8 +18,6 @@ class Deployment:
         self._settings = settings
         self._sqs = sqs_client(_CONNECTIONS)
         s3 = s3_client(_CONNECTIONS)
-        # The scaling Lambda's own eyes, so that the web tier never shows another fleet than the one that is scaled.
-        self.observer = Observer(self._sqs, ec2_client(), settings.request_queue, settings.prefix)
         self.in_bucket = Bucket(s3, settings.in_bucket)
         self.out_bucket = Bucket(s3, settings.out_bucket)
 

@@ -18,7 +18,7 @@ threads = _settings.web_threads
 timeout = _settings.max_wait_seconds + 30
 # Enough for an upload to end. Who waits for a result is cut off: the course's clients try again on a lost connection.
 graceful_timeout = 10
-# Above nginx's own keep-alive to its upstream would be better still; browsers profit from it.
+# Browsers and the command line send file after file over one connection.
 keepalive = 15
 # The heartbeat file: in memory, where there is such a place, since a slow disk must not look like a hung worker.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a tmpfs on Linux

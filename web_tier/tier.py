@@ -6,7 +6,9 @@ from typing import cast
 
 from flask import Flask, current_app
 
+from novaburst.aws import ec2_client, sqs_client
 from novaburst.settings import require_region
+from scaling_lambda.observe import Observer
 from web_tier.answers import Answers
 from web_tier.deployment import Deployment
 from web_tier.intake import Intake
@@ -25,6 +27,8 @@ class Tier:
 
     settings: WebSettings
     deployment: Deployment
+    # The scaling Lambda's own eyes, so that the web tier never shows another fleet than the one that is scaled.
+    observer: Observer
     store: Store
     intake: Intake
     answers: Answers
@@ -59,6 +63,7 @@ def build(settings: WebSettings) -> Tier:
     return Tier(
         settings=settings,
         deployment=deployment,
+        observer=Observer(sqs_client(), ec2_client(), settings.request_queue, settings.prefix),
         store=store,
         intake=intake,
         answers=Answers(store, deployment.out_bucket, notifier),

@@ -2,10 +2,12 @@
 
 import threading
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
+from botocore.loaders import JSONFileLoader
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -66,6 +68,15 @@ class Fleet:
     def stop(self) -> None:
         """End `run`."""
         self._stop.set()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _service_models_are_parsed_once() -> Iterator[None]:
+    # Each test has a session of botocore's own, which would parse megabytes of JSON again (EC2's above all).
+    with pytest.MonkeyPatch.context() as patch:
+        parsed = cache(JSONFileLoader().load_file)
+        patch.setattr(JSONFileLoader, "load_file", lambda _, path: parsed(path))
+        yield
 
 
 @pytest.fixture
