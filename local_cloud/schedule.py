@@ -37,9 +37,13 @@ def period_seconds(expression: str) -> int:
 
 
 class Timetable:
-    """When each rule is due next: first one period after it was first seen, then every period."""
+    """When each rule is due next: first one period after it was first seen, then every period.
 
-    def __init__(self) -> None:
+    A minute lasts `minute_seconds`; tests shorten it.
+    """
+
+    def __init__(self, minute_seconds: float = 60) -> None:
+        self._pace = minute_seconds / 60
         self._due: dict[tuple[str, str], float] = {}
         self._refused: set[str] = set()
 
@@ -49,7 +53,7 @@ class Timetable:
         firing = []
         for rule in rules:
             try:
-                period = period_seconds(rule.expression)
+                period = period_seconds(rule.expression) * self._pace
             except ScheduleError as error:
                 if rule.arn not in self._refused:
                     self._refused.add(rule.arn)
@@ -68,10 +72,10 @@ class Timetable:
 class Schedule:
     """Invokes the functions of the rules that are due."""
 
-    def __init__(self, backends: Backends, host: LambdaHost) -> None:
+    def __init__(self, backends: Backends, host: LambdaHost, minute_seconds: float = 60) -> None:
         self._backends = backends
         self._host = host
-        self._timetable = Timetable()
+        self._timetable = Timetable(minute_seconds)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="schedule")
 

@@ -75,7 +75,7 @@ class Server:
         site = Site(self._spawner, options.state / "instances", self.address, options.model, options.worker_command)
         self._actors: list[_Actor] = [
             Alarms(backends, options.minute_seconds),
-            Schedule(backends, self._lambda_host),
+            Schedule(backends, self._lambda_host, options.minute_seconds),
             EventSources(backends, self._lambda_host),
             InstanceHost(backends, site, options.boot_seconds, say),
         ]
@@ -123,7 +123,7 @@ def say(line: str) -> None:
     type=click.FloatRange(min=0.1),
     default=MINUTE_SECONDS,
     show_default=True,
-    help="How long a minute of CloudWatch lasts.",
+    help="How long a minute of metrics, alarm periods and schedules lasts.",
 )
 def main(worker_command: str, **options: Any) -> None:
     """Run the embedded AWS until SIGTERM or SIGINT."""

@@ -199,3 +199,22 @@ def handler(event, context):
     cloud.client("sqs").send_message_batch(QueueUrl=source, Entries=entries)
     _map(cloud, source, function, FunctionResponseTypes=["ReportBatchItemFailures"])
     cloud.eventually(lambda: _left(cloud, source) == 1)
+
+
+def test_a_scheduled_rule_invokes_its_function_with_the_event_of_eventbridge_until_it_is_disabled(
+    cloud: "Cloud",
+) -> None:
+    url, events, name = cloud.queue(), cloud.client("events"), cloud.new_name("rule")
+    rule = events.put_rule(Name=name, ScheduleExpression="rate(1 minute)")["RuleArn"]
+    targets = [{"Id": "plain", "Arn": cloud.function(FORWARD, QUEUE=url)}]
+    targets.append({"Id": "fixed", "Arn": cloud.function(FORWARD, QUEUE=url), "Input": '{"fixed": true}'})
+    events.put_targets(Rule=name, Targets=targets)
+    seen = [json.loads(body) for body in cloud.messages(url, 4, timeout=30)]
+    assert {"fixed": True} in seen
+    scheduled = next(event for event in seen if "source" in event)
+    assert (scheduled["source"], scheduled["detail-type"]) == ("aws.events", "Scheduled Event")
+    assert (scheduled["resources"], scheduled["region"]) == ([rule], "us-east-1")
+    events.disable_rule(Name=name)
+    time.sleep(1.5)
+    cloud.messages(url, 100, timeout=1)
+    assert cloud.messages(url, 1, timeout=2) == []
