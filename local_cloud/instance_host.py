@@ -70,6 +70,8 @@ class InstanceHost:
             case "pending":
                 if now >= self._booted_at.setdefault(view.id, now + self._boot_seconds):
                     self._boot(view, now)
+            case "running" if view.id not in self._machines:
+                self._boot(view, now)  # RebootInstances on a pending one: moto calls it running at once
             case "running":
                 reason = self._machines[view.id].tick(now)
                 if reason is not None:
@@ -88,7 +90,7 @@ class InstanceHost:
                     self._say(f"instance {view.id} terminated")
 
     def _boot(self, view: InstanceView, now: float) -> None:
-        del self._booted_at[view.id]
+        self._booted_at.pop(view.id, None)
         self._machines[view.id] = Machine(self._site, lambda: self._views[view.id], next(self._cores))
         self._machines[view.id].boot(now)
         self._backends.set_running(view.id)

@@ -215,3 +215,9 @@ def test_a_worker_log_is_kept(cloud: "Cloud") -> None:
     (instance_id,) = _launch(cloud)
     _worker(cloud, instance_id)
     assert Path(cloud.state / "instances" / instance_id / "worker.log").exists()
+
+
+def test_an_instance_rebooted_while_pending_runs_its_worker_all_the_same(cloud: "Cloud") -> None:
+    (instance_id,) = _launch(cloud, "finish")
+    cloud.client("ec2").reboot_instances(InstanceIds=[instance_id])
+    _ends(cloud, instance_id, "terminated")
