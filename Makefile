@@ -3,7 +3,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.novaburst-installed
-CODE := novaburst web_tier worker_ami scaling_lambda infra local_cloud tests bench app.py
 
 .PHONY: setup run test lint bench clean
 
@@ -27,8 +26,13 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/cfn-lint infra/template.yaml
 
+# Most tests wait for queues and processes rather than compute, so more of them run at once than there are cores. The
+# end-to-end tests time a whole system and have the machine to themselves.
 test: lint
-	$(BIN)/pytest $(ARGS)
+	@for tool in nginx chromium packer; do command -v $$tool >/dev/null \
+	  || { echo "make test needs $$tool (Debian and Ubuntu: apt-get install nginx chromium packer)"; exit 1; }; done
+	$(BIN)/pytest --numprocesses 4 --dist loadfile tests/unit tests/aws tests/browser $(ARGS)
+	$(BIN)/pytest tests/e2e $(ARGS)
 
 bench: setup
 	$(BIN)/python -m bench $(ARGS)
