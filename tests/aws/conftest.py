@@ -10,11 +10,18 @@ from novaburst.bounds import MAX_MESSAGE_BYTES, VISIBILITY_TIMEOUT_SECONDS
 from novaburst.settings import Settings
 
 
+@pytest.fixture(scope="session")
+def session() -> boto3.Session:
+    """One session for all tests: each new one reads the services' descriptions again, half a second a test."""
+    return boto3.Session("testing", "testing", region_name="us-east-1")
+
+
 @pytest.fixture
-def aws(_no_real_aws: None) -> Iterator[Settings]:
+def aws(_no_real_aws: None, session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     """An empty deployment: its settings; queues and buckets exist under their names."""
     settings = Settings.load(prefix="novatest")
     with mock_aws():
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
         s3, sqs = boto3.client("s3"), boto3.client("sqs")
         for bucket in (settings.in_bucket, settings.out_bucket):
             s3.create_bucket(Bucket=bucket)

@@ -23,12 +23,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse AWS::")
 IMAGE = "ami-12c6146b"
 
 
-@pytest.fixture(scope="module")
-def session() -> boto3.Session:
-    """One session for all tests: each new one reads the services' descriptions again."""
-    return boto3.Session("testing", "testing", region_name="us-east-1")
-
-
 @pytest.fixture(autouse=True)
 def _cloud(_no_real_aws: None, session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     # moto's table of public AMIs takes half a second a test to load, and none of them is launched here.

@@ -26,12 +26,6 @@ class SteppedClock:
         self.present += timedelta(seconds=seconds)
 
 
-@pytest.fixture(scope="session")
-def session() -> boto3.Session:
-    """One session for all tests: each new one reads EC2's description, which takes most of a second."""
-    return boto3.Session("testing", "testing", region_name="us-east-1")
-
-
 @pytest.fixture
 def clock() -> SteppedClock:
     return SteppedClock()

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
-import boto3
 import pytest
 from chalice.app import Chalice
 from chalice.test import Client
@@ -17,11 +16,8 @@ from scaling_lambda.settings import SettingsError
 
 
 @pytest.fixture
-def load(
-    aws: SharedSettings, ec2: Any, session: boto3.Session, clock: Any, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., Any]]:
+def load(aws: SharedSettings, ec2: Any, clock: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
     """Import the handlers as Lambda does with this environment."""
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
 
     def loaded(**environment: str) -> ModuleType:
         monkeypatch.setenv("NOVABURST_PREFIX", aws.prefix)
