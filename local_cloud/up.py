@@ -145,7 +145,14 @@ class LocalCloud:
         lambda_deployment.stage(
             PROJECT,
             staged,
-            {"NOVABURST_PREFIX": options.prefix, "NOVABURST_MAX_WORKERS": str(options.max_workers)},
+            {
+                "NOVABURST_PREFIX": options.prefix,
+                "NOVABURST_MAX_WORKERS": str(options.max_workers),
+                # The Lambda's net must come later than the worker's own idle exit.
+                "NOVABURST_IDLE_SECONDS": str(options.idle_seconds),
+                # Each local instance has one core.
+                "NOVABURST_IMAGES_PER_SECOND": "57",
+            },
         )
         lambda_deployment.deploy(staged, os.environ)
         self._step("scaling", "Lambda deployed: alarms, schedule and wake on upload")

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import onnxruntime  # type: ignore[import-untyped]
 import torch
 from numpy.typing import NDArray
 from torch import nn
 from torch.export import Dim, ExportedProgram
 
+from worker_ami.worker.engines.runtime import onnxruntime
 from worker_ami.worker.model import Preprocessing, Proof
 
 # The largest difference between a logit of torch and of the export that still counts as equal; 1.4e-5 was measured.

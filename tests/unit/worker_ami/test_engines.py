@@ -1,6 +1,9 @@
 """Both engines give one row of logits an image, in batches of any size, from several threads at once."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -61,3 +64,14 @@ def test_an_export_is_one_file(tiny: Model, network: nn.Module) -> None:
     assert sorted(path.name for path in tiny.folder.iterdir()) == [ONNX_FILE, TORCH_FILE]
     batches = iter([np.ones((3, 3, SIDE, SIDE), dtype=np.float32)])
     assert prove(network, tiny.folder / ONNX_FILE, batches).images == 3
+
+
+def test_onnx_runtime_sends_nothing_home_and_makes_no_identity_of_the_machine(tiny: Model, tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from worker_ami.worker.engines.runtime import onnxruntime\n"
+        "onnxruntime.InferenceSession(sys.argv[1], providers=['CPUExecutionProvider'])\n"
+    )
+    # Without CI in its environment: ONNX Runtime is silent there by itself.
+    subprocess.run([sys.executable, "-c", program, tiny.file(ONNX_FILE)], env={"HOME": str(tmp_path)}, check=True)
+    assert list(tmp_path.iterdir()) == []

@@ -1,9 +1,9 @@
 """ONNX Runtime on the CPU: the engine of the machine image, twice torch's speed at the same answers."""
 
 import numpy as np
-import onnxruntime  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
+from worker_ami.worker.engines.runtime import onnxruntime
 from worker_ami.worker.model import ONNX_FILE, Model
 
 
