@@ -1,48 +1,35 @@
-"""Child processes that never outlive this one: started in sessions of their own, ended in order, killed if deaf."""
+"""The long-running parts of the local cloud, each with its log file: started, watched, ended in order."""
 
-import contextlib
-import ctypes
 import logging
-import os
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from local_cloud.processes import Spawner, kill, terminate
+
 log = logging.getLogger(__name__)
-
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def die_with_parent() -> None:
-    """Ask Linux to send this process SIGTERM when its parent ends, however it ends (prctl(2), PR_SET_PDEATHSIG)."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Child:
-    """One long-running process with its log file."""
+    """One long-running process; it is killed when this one ends, however it ends."""
 
-    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log_file: Path) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], log_file: Path, spawner: Spawner
+    ) -> None:
         self.name = name
         self._command = list(command)
         self._environment = dict(environment)
         self._log_file = log_file
+        self._spawner = spawner
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it, or start it again; output is appended to the log file."""
         self._log_file.parent.mkdir(parents=True, exist_ok=True)
         with self._log_file.open("ab") as output:
-            self._process = subprocess.Popen(  # noqa: S603 - our own command line, no shell
-                self._command,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - only started from a process with one thread
+            self._process = self._spawner.spawn(
+                self._command, environment=self._environment, folder=Path.cwd(), output=output
             )
 
     @property
@@ -62,14 +49,12 @@ class Child:
         if self._process is None:
             return
         if self._process.poll() is None:
-            self._process.terminate()
+            terminate(self._process)
             try:
                 self._process.wait(grace_seconds)
             except subprocess.TimeoutExpired:
                 log.warning("%s did not end within %.0f s: killed", self.name, grace_seconds)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        kill(self._process)
 
 
 def wait_until_exit_or(child: Child, ready: Callable[[], bool], timeout_seconds: float) -> None:

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from infra.deploy import deploy as deploy_resources
 from local_cloud import lambda_deployment
 from local_cloud.children import Child, wait_until_exit_or
 from local_cloud.preflight import claim_state, free_port, require_free_port, require_memory
+from local_cloud.processes import Spawner
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class LocalCloud:
         self._options = options
         self._say = say
         self._endpoint = f"http://127.0.0.1:{free_port()}"
+        self._spawner = Spawner()
         self._restarts: dict[str, Child] = {}
         self._embedded: Child | None = None
         self._stopping = False
@@ -99,7 +101,7 @@ class LocalCloud:
         command += ["--state", str(options.state / "aws"), "--boot-seconds", str(options.boot_seconds)]
         command += ["--model", str(self._model_folder), "--region", REGION]
         os.environ.update(self._aws_environment())
-        self._embedded = Child("embedded AWS", command, dict(os.environ), self._log("aws"))
+        self._embedded = self._child("embedded AWS", command, os.environ)
         self._embedded.start()
         wait_until_exit_or(self._embedded, lambda: _answers(self._endpoint + "/moto-api/"), _START_SECONDS)
         self._step("embedded AWS", self._endpoint)
@@ -113,8 +115,8 @@ class LocalCloud:
             "NOVABURST_BIND": f"127.0.0.1:{options.port}",
         }
         gunicorn = [str(Path(sys.executable).with_name("gunicorn")), "--config", "python:web_tier.gunicorn_config"]
-        web = Child("web tier", [*gunicorn, "web_tier.app:create_app()"], environment, self._log("web"))
-        listener = Child("listener", [sys.executable, "-m", "web_tier.listener"], environment, self._log("listener"))
+        web = self._child("web tier", [*gunicorn, "web_tier.app:create_app()"], environment)
+        listener = self._child("listener", [sys.executable, "-m", "web_tier.listener"], environment)
         for child in (web, listener):
             child.start()
             self._restarts[child.name] = child
@@ -129,7 +131,7 @@ class LocalCloud:
 
     def _bake_model(self) -> None:
         command = [sys.executable, "-m", "worker_ami.bake", "--out", str(self._model_folder)]
-        bake = Child("model", command, dict(os.environ), self._log("bake"))
+        bake = self._child("model", command, os.environ)
         if not self._model_folder.exists():
             self._step("model", f"exporting {MODEL} to ONNX, once")
         bake.start()
@@ -172,6 +174,7 @@ class LocalCloud:
         children = [*self._restarts.values(), *([self._embedded] if self._embedded else [])]
         for child in children:
             child.stop(_GRACE_SECONDS)
+        self._spawner.stop()
         if children:
             self._say("stopped: nothing that was started is running")
 
@@ -185,8 +188,9 @@ class LocalCloud:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
 
-    def _log(self, name: str) -> Path:
-        return self._options.state / "logs" / f"{name}.log"
+    def _child(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Child:
+        log_file = self._options.state / "logs" / f"{name.replace(' ', '-').lower()}.log"
+        return Child(name, command, environment, log_file, self._spawner)
 
     def _step(self, part: str, text: str) -> None:
         self._say(f"{time.monotonic() - self._began:6.1f} s  {part:<14}{text}")
