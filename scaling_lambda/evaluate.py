@@ -44,19 +44,21 @@ class Evaluator:
         self._clock = clock
         self._observer = Observer(sqs, ec2, settings.request_queue, settings.prefix)
 
-    def plan(self) -> tuple[Observation, Plan]:
-        """What would be done now. Nothing is changed."""
+    def plan(self, at_least: int = 0) -> tuple[Observation, Plan]:
+        """What would be done now, with a minimum of `at_least` for this once. Nothing is changed."""
         observation = self._observer.observe(self._clock.now())
-        return observation, decide(observation, self._settings.limits)
+        return observation, decide(observation, self._settings.limits.at_least(at_least))
 
-    def evaluate(self) -> Report:
+    def evaluate(self, at_least: int = 0) -> Report:
         """Look, decide and do it.
+
+        `at_least` is a minimum for this once: workers that find nothing to do end themselves as ever.
 
         Raises:
             ObservationError: AWS's answer cannot be decided from; nothing was done.
             botocore.exceptions.ClientError: the queue or the fleet could not be read; nothing was done.
         """
-        observation, plan = self.plan()
+        observation, plan = self.plan(at_least)
         if plan.terminate:
             plan = replace(plan, terminate=still_right(plan, self._observer.counts(), observation))
         outcome = apply(

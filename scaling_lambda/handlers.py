@@ -1,7 +1,7 @@
-"""The Lambda functions: an alarm, the schedule and a wake-up, each only an occasion for the same evaluation."""
+"""The Lambda functions: an alarm, the schedule, a wake-up or a person, each an occasion for the same evaluation."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -10,6 +10,7 @@ from aws_lambda_powertools import Logger
 from botocore.config import Config
 from chalice.app import Blueprint, CloudWatchEvent, Rate, SNSEvent, SQSEvent
 
+from scaling_lambda.apply import Outcome
 from scaling_lambda.clock import SystemClock
 from scaling_lambda.evaluate import Evaluator, Report
 from scaling_lambda.settings import Settings
@@ -35,9 +36,9 @@ def evaluator() -> Evaluator:
     return Evaluator(settings, boto3.client("sqs", config=_CLIENTS), boto3.client("ec2", config=_CLIENTS), clock)
 
 
-def _evaluate(trigger: str) -> Report:
+def _evaluate(trigger: str, at_least: int = 0) -> Report:
     try:
-        report = evaluator().evaluate()
+        report = evaluator().evaluate(at_least)
     except Exception:
         # Raised again, so that Lambda counts it; the next trigger looks afresh.
         log.exception("evaluation failed", trigger=trigger, fleet=settings.prefix)
@@ -79,6 +80,23 @@ def on_schedule(event: CloudWatchEvent) -> dict[str, Any]:
 def on_wake(event: SQSEvent) -> dict[str, Any]:
     """The web tier has queued work. What the messages say does not matter."""
     return _evaluate("wake").to_dict()
+
+
+@blueprint.lambda_function()
+def on_request(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+    """A person asks: `{"workers": 3}` for at least so many now, `{"dry_run": true}` for the plan alone, `{}` to look.
+
+    Raises:
+        ValueError: the event is of another form; nothing was done.
+    """
+    workers, dry_run = event.get("workers", 0), event.get("dry_run", False)
+    known = set(event) <= {"workers", "dry_run"}
+    # A "false" that is text must not launch anything, nor a true count as one worker.
+    if not known or type(workers) is not int or workers < 0 or type(dry_run) is not bool:
+        raise ValueError(f'the event must be like {{"workers": 3, "dry_run": true}}, each optional (got {event!r})')
+    if dry_run:
+        return Report(*evaluator().plan(workers), Outcome()).to_dict()
+    return _evaluate("request", workers).to_dict()
 
 
 if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:

@@ -1,8 +1,9 @@
 """The scaling decision: one pure function from what was observed to what is to be done, with its reasons."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
+from typing import Self
 
 from scaling_lambda.fleet import Counts, Fault, Instance, Observation, State
 
@@ -32,6 +33,10 @@ class Limits:
     confirm_after: timedelta
     max_age: timedelta
     policy: Policy = Policy.PROPORTIONAL
+
+    def at_least(self, workers: int) -> Self:
+        """The same limits with a minimum of `workers`, as far as the maximum allows."""
+        return replace(self, minimum=min(max(self.minimum, workers), self.maximum))
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,8 @@ def test_deploying_wires_every_trigger_and_deleting_leaves_nothing(chalice: Call
 
     functions = boto3.client("lambda")
     found = {f["FunctionName"]: f for f in functions.list_functions()["Functions"]}
-    names = {f"novaburst-scaling-local-{handler}" for handler in ("on_alarm", "on_schedule", "on_wake")}
+    handlers = ("on_alarm", "on_schedule", "on_wake", "on_request")
+    names = {f"novaburst-scaling-local-{handler}" for handler in handlers}
     assert set(found) == names
     wake = found["novaburst-scaling-local-on_wake"]
     assert wake["Handler"] == "scaling_lambda.handlers.on_wake"
