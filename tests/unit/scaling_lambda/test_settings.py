@@ -41,6 +41,10 @@ def test_the_net_comes_later_than_the_workers_own_idle_exit() -> None:
     for idle in ("1", "60", "3600"):
         confirm = Settings.load({"NOVABURST_IDLE_SECONDS": idle}).limits.confirm_after
         assert confirm > timedelta(seconds=int(idle))
+        with pytest.raises(SettingsError, match=r"^NOVABURST_CONFIRM_SECONDS: must be "):
+            Settings.load({"NOVABURST_IDLE_SECONDS": idle, "NOVABURST_CONFIRM_SECONDS": idle})
+    sooner = {"NOVABURST_IDLE_SECONDS": "2", "NOVABURST_CONFIRM_SECONDS": "3"}
+    assert Settings.load(sooner).limits.confirm_after == timedelta(seconds=3)
 
 
 @pytest.mark.parametrize(
