@@ -7,7 +7,7 @@ from scaling_lambda.apply import Outcome, apply
 from scaling_lambda.clock import Clock
 from scaling_lambda.fleet import Observation
 from scaling_lambda.observe import Observer
-from scaling_lambda.policy import Plan, decide, still_right
+from scaling_lambda.policy import Plan, decide, priced, still_right
 from scaling_lambda.settings import Settings
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ class Evaluator:
         """
         observation, plan = self.plan(at_least)
         if plan.terminate:
-            plan = replace(plan, terminate=still_right(plan, self._observer.counts(), observation))
+            confirmed = still_right(plan, self._observer.counts(), observation)
+            plan = priced(replace(plan, terminate=confirmed), observation, self._settings.limits.prices)
         outcome = apply(
             plan,
             observation,

@@ -64,13 +64,30 @@ class Instance:
     # Whether the mark's tag is there at all, readable or not.
     tagged: bool = False
     keep: bool = False
+    # EC2's instance type, such as c6i.large; None where it is not known, as in a what-if question.
+    type: str | None = None
 
     @classmethod
-    def from_tags(cls, identity: str, state: State, launched: datetime, tags: Mapping[str, str]) -> Self:
-        """Build the value from an instance's tags."""
+    def from_tags(
+        cls,
+        identity: str,
+        state: State,
+        launched: datetime,
+        tags: Mapping[str, str],
+        *,
+        instance_type: str | None = None,
+    ) -> Self:
+        """Build the value from an instance's tags and what else EC2 said about it."""
         text = tags.get(MARK_TAG)
-        mark = None if text is None else Mark.parse(text)
-        return cls(identity, state, launched, mark=mark, tagged=text is not None, keep=KEEP_TAG in tags)
+        return cls(
+            identity,
+            state,
+            launched,
+            mark=None if text is None else Mark.parse(text),
+            tagged=text is not None,
+            keep=KEEP_TAG in tags,
+            type=instance_type,
+        )
 
     @property
     def active(self) -> bool:

@@ -70,9 +70,15 @@ class Observer:
                 for described in reservation["Instances"]:
                     tags = {tag["Key"]: tag["Value"] for tag in described.get("Tags", [])}
                     try:
-                        state = State(described["State"]["Name"])
-                        launched = described["LaunchTime"]
-                        found.append(Instance.from_tags(described["InstanceId"], state, launched, tags))
+                        found.append(
+                            Instance.from_tags(
+                                described["InstanceId"],
+                                State(described["State"]["Name"]),
+                                described["LaunchTime"],
+                                tags,
+                                instance_type=described.get("InstanceType"),
+                            )
+                        )
                     except (KeyError, ValueError) as error:
                         raise ObservationError(f"an instance of fleet {self._fleet}: {error!r}") from error
         return tuple(found)

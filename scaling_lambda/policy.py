@@ -1,10 +1,11 @@
 """The scaling decision: one pure function from what was observed to what is to be done, with its reasons."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Self
 
+from scaling_lambda.cost import Cost, Prices
 from scaling_lambda.fleet import Counts, Fault, Instance, Observation, State
 
 # No setting goes above it: the last clamp on every path.
@@ -33,6 +34,7 @@ class Limits:
     confirm_after: timedelta
     max_age: timedelta
     policy: Policy = Policy.PROPORTIONAL
+    prices: Prices = field(default_factory=Prices)
 
     def at_least(self, workers: int) -> Self:
         """The same limits with a minimum of `workers`, as far as the maximum allows."""
@@ -60,6 +62,7 @@ class Plan:
     terminate: tuple[Action, ...] = ()
     mark: tuple[Action, ...] = ()
     unmark: tuple[Action, ...] = ()
+    cost_per_hour: Cost = field(default_factory=Cost)
 
 
 def decide(observation: Observation, limits: Limits) -> Plan:
@@ -75,7 +78,7 @@ def decide(observation: Observation, limits: Limits) -> Plan:
     terminate, mark, unmark = _reap(observation, limits, want)
     trim = _over_maximum(active, maximum, {action.instance for action in terminate})
     trimmed = {action.instance for action in trim}
-    return Plan(
+    plan = Plan(
         want=want,
         have=have,
         launch=launch,
@@ -84,6 +87,15 @@ def decide(observation: Observation, limits: Limits) -> Plan:
         mark=tuple(action for action in mark if action.instance not in trimmed),
         unmark=tuple(action for action in unmark if action.instance not in trimmed),
     )
+    return priced(plan, observation, limits.prices)
+
+
+def priced(plan: Plan, observation: Observation, prices: Prices) -> Plan:
+    """The plan with its cost. What is still booting counts: it is about to be billed."""
+    ending = {action.instance for action in plan.terminate}
+    staying = [instance.type for instance in observation.active if instance.id not in ending]
+    active = prices.total(instance.type for instance in observation.active)
+    return replace(plan, cost_per_hour=Cost(active, prices.total([*staying, *[None] * plan.launch])))
 
 
 def still_right(plan: Plan, counts: Counts, observation: Observation) -> tuple[Action, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Self, TypeVar
 
+from scaling_lambda.cost import Prices
 from scaling_lambda.policy import HARD_MAXIMUM, Limits, Policy
 
 T = TypeVar("T")
@@ -19,7 +20,7 @@ IMAGES_PER_SECOND = 114.0
 TOLERABLE_WAIT_SECONDS = 10.0
 # The workers' own idle time (infra/template.yaml's IdleSeconds). The net must come later than the worker itself.
 IDLE_SECONDS = 60
-IDLE_MARGIN_SECONDS = 60
+IDLE_MARGIN = timedelta(seconds=60)
 # From launch to the first message: about 40 s for an AMI read from its snapshot; thrice that and a bit is a failure.
 BOOT_GRACE_SECONDS = 180
 # Nothing here runs for a day: such an instance is forgotten rather than busy.
@@ -27,6 +28,25 @@ MAX_AGE_SECONDS = 24 * 3600
 # The schedule fires each minute and its evaluation takes a second or two: so long it looks again in between.
 WATCH_SECONDS = 50
 POLL_SECONDS = 5
+# US dollars an instance hour, Linux, on demand, us-east-1: https://aws.amazon.com/ec2/pricing/on-demand/, written down
+# from memory in November 2026. Other regions and contracts differ: NOVABURST_PRICE_PER_HOUR.
+PRICES_PER_HOUR = {
+    "c5.large": 0.085,
+    "c5.xlarge": 0.17,
+    "c5a.large": 0.077,
+    "c6a.large": 0.0765,
+    "c6a.xlarge": 0.153,
+    "c6i.large": 0.085,
+    "c6i.xlarge": 0.17,
+    "c7i.large": 0.08925,
+    "c7i.xlarge": 0.1785,
+    "m5.large": 0.096,
+    "m6i.large": 0.096,
+    "t3.medium": 0.0416,
+    "t3.large": 0.0832,
+}
+# The launch template's own type unless its stack was given another (infra/template.yaml's InstanceType).
+INSTANCE_TYPE = "c6i.large"
 
 _PREFIX = re.compile(r"[a-z0-9][a-z0-9-]{1,40}")
 
@@ -60,22 +80,28 @@ class Settings:
         wait = read.number("TOLERABLE_WAIT_SECONDS", TOLERABLE_WAIT_SECONDS, 0.1, 3600)
         speed = read.number("IMAGES_PER_SECOND", IMAGES_PER_SECOND, 0.01, 100_000)
         maximum = read.whole("MAX_WORKERS", HARD_MAXIMUM, 0, HARD_MAXIMUM)
-        idle = read.whole("IDLE_SECONDS", IDLE_SECONDS, 1, 3600)
+        types = read.items("INSTANCE_TYPES", re.compile(r"[a-z0-9-]+\.[a-z0-9-]+"))
+        idle = timedelta(seconds=read.whole("IDLE_SECONDS", IDLE_SECONDS, 1, 3600))
         limits = Limits(
             minimum=read.whole("MIN_WORKERS", 0, 0, maximum),
             maximum=maximum,
             images_per_worker=read.whole("IMAGES_PER_WORKER", max(1, round(wait * speed)), 1, 1_000_000),
             boot_grace=timedelta(seconds=read.whole("BOOT_GRACE_SECONDS", BOOT_GRACE_SECONDS, 10, 3600)),
-            # How long a fault must last before it costs an instance; the worker's own exit comes first.
-            confirm_after=timedelta(seconds=read.whole("CONFIRM_SECONDS", idle + IDLE_MARGIN_SECONDS, idle + 1, 7200)),
+            confirm_after=idle + IDLE_MARGIN,
             max_age=timedelta(seconds=read.whole("MAX_AGE_SECONDS", MAX_AGE_SECONDS, 600, 30 * 24 * 3600)),
             policy=Policy(read.choice("POLICY", Policy.PROPORTIONAL, tuple(Policy))),
+            prices=Prices(
+                by_type=PRICES_PER_HOUR,
+                launched_type=next(iter(types), INSTANCE_TYPE),
+                # 0 means the table.
+                override=read.number("PRICE_PER_HOUR", 0.0, 0, 1000) or None,
+            ),
         )
         poll = read.whole("POLL_SECONDS", POLL_SECONDS, 1, 60)
         return cls(
             prefix=read.matching("PREFIX", "novaburst", _PREFIX),
             limits=limits,
-            instance_types=read.items("INSTANCE_TYPES", re.compile(r"[a-z0-9-]+\.[a-z0-9-]+")),
+            instance_types=types,
             subnets=read.items("SUBNET_IDS", re.compile(r"subnet-[0-9a-f]+")),
             triggers=frozenset(read.choices("TRIGGERS", TRIGGERS)),
             # 0 means that the schedule looks once; Lambda's timeout is 60 s.
