@@ -20,7 +20,7 @@ IMAGES_PER_SECOND = 114.0
 TOLERABLE_WAIT_SECONDS = 10.0
 # The workers' own idle time (infra/template.yaml's IdleSeconds). The net must come later than the worker itself.
 IDLE_SECONDS = 60
-IDLE_MARGIN = timedelta(seconds=60)
+IDLE_MARGIN_SECONDS = 60
 # From launch to the first message: about 40 s for an AMI read from its snapshot; thrice that and a bit is a failure.
 BOOT_GRACE_SECONDS = 180
 # Nothing here runs for a day: such an instance is forgotten rather than busy.
@@ -81,13 +81,14 @@ class Settings:
         speed = read.number("IMAGES_PER_SECOND", IMAGES_PER_SECOND, 0.01, 100_000)
         maximum = read.whole("MAX_WORKERS", HARD_MAXIMUM, 0, HARD_MAXIMUM)
         types = read.items("INSTANCE_TYPES", re.compile(r"[a-z0-9-]+\.[a-z0-9-]+"))
-        idle = timedelta(seconds=read.whole("IDLE_SECONDS", IDLE_SECONDS, 1, 3600))
+        idle = read.whole("IDLE_SECONDS", IDLE_SECONDS, 1, 3600)
         limits = Limits(
             minimum=read.whole("MIN_WORKERS", 0, 0, maximum),
             maximum=maximum,
             images_per_worker=read.whole("IMAGES_PER_WORKER", max(1, round(wait * speed)), 1, 1_000_000),
             boot_grace=timedelta(seconds=read.whole("BOOT_GRACE_SECONDS", BOOT_GRACE_SECONDS, 10, 3600)),
-            confirm_after=idle + IDLE_MARGIN,
+            # How long a fault must last before it costs an instance; the worker's own exit comes first.
+            confirm_after=timedelta(seconds=read.whole("CONFIRM_SECONDS", idle + IDLE_MARGIN_SECONDS, idle + 1, 7200)),
             max_age=timedelta(seconds=read.whole("MAX_AGE_SECONDS", MAX_AGE_SECONDS, 600, 30 * 24 * 3600)),
             policy=Policy(read.choice("POLICY", Policy.PROPORTIONAL, tuple(Policy))),
             prices=Prices(
