@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -13,6 +14,7 @@ from chalice.app import Blueprint, CloudWatchEvent, Rate, SNSEvent, SQSEvent
 from scaling_lambda.apply import Outcome
 from scaling_lambda.clock import SystemClock
 from scaling_lambda.evaluate import Evaluator, Report
+from scaling_lambda.metrics import emit
 from scaling_lambda.settings import Settings
 from scaling_lambda.watch import watch
 
@@ -36,7 +38,7 @@ def evaluator() -> Evaluator:
     return Evaluator(settings, boto3.client("sqs", config=_CLIENTS), boto3.client("ec2", config=_CLIENTS), clock)
 
 
-def _evaluate(trigger: str, at_least: int = 0) -> Report:
+def _evaluate(trigger: str, at_least: int = 0, woken_at: datetime | None = None) -> Report:
     try:
         report = evaluator().evaluate(at_least)
     except Exception:
@@ -46,6 +48,7 @@ def _evaluate(trigger: str, at_least: int = 0) -> Report:
     # A failed item is worth a warning, a short capacity or a reached maximum is not.
     say = log.warning if report.outcome.failures else log.info
     say("evaluation", trigger=trigger, fleet=settings.prefix, **report.to_dict())
+    emit(report, settings.prefix, woken_at, clock.now())
     return report
 
 
@@ -78,8 +81,11 @@ def on_schedule(event: CloudWatchEvent) -> dict[str, Any]:
     blueprint.on_sqs_message(queue=settings.wake_queue, batch_size=1000, maximum_batching_window_in_seconds=1),
 )
 def on_wake(event: SQSEvent) -> dict[str, Any]:
-    """The web tier has queued work. What the messages say does not matter."""
-    return _evaluate("wake").to_dict()
+    """The web tier has queued work. What the messages say does not matter, only when the first was sent."""
+    sent = (record.get("attributes", {}).get("SentTimestamp") for record in event.to_dict()["Records"])
+    first = min((int(milliseconds) for milliseconds in sent if milliseconds is not None), default=None)
+    woken_at = None if first is None else datetime.fromtimestamp(first / 1000, UTC)
+    return _evaluate("wake", woken_at=woken_at).to_dict()
 
 
 @blueprint.lambda_function()

@@ -95,11 +95,65 @@ def test_an_evaluation_is_one_json_line_with_what_was_seen_decided_and_done(
     send(aws, sqs, 2)
     load().on_wake({"Records": []}, None)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    (line,) = [line for line in lines if line["message"] == "evaluation"]
+    (line,) = [line for line in lines if line.get("message") == "evaluation"]
     assert (line["trigger"], line["fleet"], line["level"]) == ("wake", "novatest", "INFO")
     assert line["observed"]["visible"] == 2
     assert "2 waiting" in line["plan"]["reason"]
     assert len(line["outcome"]["launched"]) == 1
+
+
+def metrics_in(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    return [line for line in lines if "_aws" in line]
+
+
+def test_an_evaluation_tells_cloudwatch_what_the_fleet_does_and_costs(
+    aws: SharedSettings, sqs: Any, load: Callable[..., Any], clock: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    send(aws, sqs, 2)
+    # A service of the environment must not become a second dimension, under which no widget would find the values.
+    handlers = load(NOVABURST_IMAGES_PER_WORKER="1", POWERTOOLS_SERVICE_NAME="else")
+    sent = [int((clock.now().timestamp() - ago) * 1000) for ago in (1.5, 4)]
+    handlers.on_wake({"Records": [{"attributes": {"SentTimestamp": str(moment)}} for moment in sent]}, None)
+    (line,) = metrics_in(capsys)
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    assert (directive["Namespace"], directive["Dimensions"], line["fleet"]) == ("Novaburst", [["fleet"]], "novatest")
+    names = {metric["Name"] for metric in directive["Metrics"]}
+    values = {name: line[name] for name in names - {"SecondsToLaunch"}}
+    assert values == {
+        "Backlog": [2],
+        "Desired": [2],
+        "Pending": [0],
+        "Running": [0],
+        "Launches": [1],
+        "Terminations": [0],
+        "CapacityErrors": [0],
+        "Failures": [0],
+        "CostPerHour": [0],
+    }
+    assert line["SecondsToLaunch"] == [pytest.approx(4, abs=0.01)]
+
+
+def test_the_schedules_looks_each_tell_cloudwatch_and_leave_nothing_to_the_next_invocation(
+    aws: SharedSettings, sqs: Any, load: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    send(aws, sqs, 1)
+    handlers = load()
+    with Client(app_of(handlers)) as client:
+        for _ in range(2):
+            client.lambda_.invoke("on_schedule", client.events.generate_cw_event("aws.events", "Scheduled", {}, []))
+    lines = metrics_in(capsys)
+    assert len(lines) == 22
+    assert all(len(line["Running"]) == 1 for line in lines)
+    assert [line["Running"][0] for line in lines[:2]] == [0, 1]
+    assert not any("SecondsToLaunch" in line for line in lines)
+
+
+def test_a_failed_evaluation_tells_no_metric(load: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
+    handlers = load(NOVABURST_PREFIX="not-deployed")
+    with pytest.raises(Exception, match="NonExistentQueue"):
+        handlers.on_wake({"Records": []}, None)
+    assert metrics_in(capsys) == []
 
 
 def test_a_failed_evaluation_is_logged_with_its_trigger_and_raised_so_that_lambda_counts_it(
