@@ -32,10 +32,12 @@ class Settings(BaseSettings):
         try:
             return cls(**overrides)
         except ValidationError as error:
-            faults = [
-                f"{ENVIRONMENT_PREFIX}{'_'.join(map(str, e['loc'])).upper()}: {e['msg']} (got {e['input']!r})"
-                for e in error.errors()
-            ]
+            faults = []
+            for e in error.errors():
+                variable = f"{ENVIRONMENT_PREFIX}{'_'.join(map(str, e['loc'])).upper()}"
+                # Whoever has put a token where its hash belongs must not find it in the log.
+                got = "" if "TOKEN" in variable else f" (got {e['input']!r})"
+                faults.append(f"{variable}: {e['msg']}{got}")
             raise SettingsError("; ".join(faults)) from error
 
     @property

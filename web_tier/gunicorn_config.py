@@ -7,6 +7,7 @@ from web_tier.settings import WebSettings
 
 try:
     _settings = WebSettings.load()
+    _settings.scaling()
 except SettingsError as error:
     raise SystemExit(f"the web tier does not start: {error}") from error
 

@@ -60,7 +60,7 @@ def state_of_affairs() -> dict[str, Any]:
     except (BotoCoreError, ClientError, QueueAttributesError) as error:
         affairs |= {"status": "degraded", "reason": f"the queues cannot be reached: {error}"}
     try:
-        states = Counter(instance.state.value for instance in parts.observer.instances())
+        states = Counter(instance.state.value for instance in parts.instances())
         affairs["fleet"] = {state: count for state, count in sorted(states.items()) if state != State.TERMINATED}
     except (BotoCoreError, ClientError, ObservationError) as error:
         affairs |= {"status": "degraded", "reason": f"the fleet cannot be described: {error}"}

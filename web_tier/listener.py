@@ -96,6 +96,7 @@ def main() -> None:
     try:
         require_region()
         settings = WebSettings.load()
+        scaling_settings = settings.scaling()
     except SettingsError as error:
         raise SystemExit(f"the listener does not start: {error}") from error
     stop = threading.Event()
@@ -107,7 +108,7 @@ def main() -> None:
         signal.signal(number, on_signal)
     deployment = Deployment(settings)
     store = Store(settings.store_path)
-    waker = Waker(lambda: deployment.wake_queue)
+    waker = Waker(lambda: deployment.wake_queue, wanted="wake" in scaling_settings.triggers)
     sweeper = Sweeper(deployment, store, waker.wake)
     sweeping = threading.Thread(target=sweeper.run, args=(stop, _SWEEP_SECONDS), name="sweeper")
     sweeping.start()

@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem details for programs, and as a page in words for people."""
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -19,11 +20,20 @@ _RETRY_AFTER_SECONDS = "2"
 class Problem(Exception):  # noqa: N818 - the RFC's noun
     """An answer other than the one asked for; `members` are extensions of the problem object."""
 
-    def __init__(self, status: int, detail: str, *, code: ErrorCode | None = None, **members: Any) -> None:
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        code: ErrorCode | None = None,
+        headers: Mapping[str, str] | None = None,
+        **members: Any,
+    ) -> None:
         super().__init__(detail)
         self.status = HTTPStatus(status)
         self.detail = detail
         self.code = code
+        self.headers = dict(headers or {})
         self.members = members
 
     def response(self) -> Response:
@@ -31,7 +41,7 @@ class Problem(Exception):  # noqa: N818 - the RFC's noun
         if asks_for_page():
             images = self.members.get("images", ())
             text = render_template("problem.html", title=self.status.phrase, detail=self.detail, images=images)
-            return Response(text, self.status, mimetype="text/html")
+            return Response(text, self.status, self.headers, mimetype="text/html")
         body: dict[str, Any] = {
             "type": f"urn:novaburst:error:{self.code}" if self.code else "about:blank",
             "title": self.status.phrase,
@@ -40,7 +50,7 @@ class Problem(Exception):  # noqa: N818 - the RFC's noun
         }
         if self.code:
             body |= {"code": self.code, "remedy": REMEDIES[self.code]}
-        return Response(json.dumps(body | self.members), self.status, mimetype=PROBLEM_JSON)
+        return Response(json.dumps(body | self.members), self.status, self.headers, mimetype=PROBLEM_JSON)
 
 
 def init_app(app: Flask) -> None:

@@ -1,12 +1,15 @@
 """The web tier's settings, read once at start from `NOVABURST_*`."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
 from novaburst.bounds import MAX_FILES_PER_UPLOAD, MAX_IMAGE_BYTES, MAX_WAIT_SECONDS
-from novaburst.settings import Settings
+from novaburst.settings import Settings, SettingsError
+from scaling_lambda.settings import Settings as ScalingSettings
+from scaling_lambda.settings import SettingsError as ScalingSettingsError
 
 
 class WebSettings(Settings):
@@ -24,6 +27,23 @@ class WebSettings(Settings):
     # A waiting client holds a thread. 2 x 128 hold the course's 100 clients even when one process accepts them all.
     web_workers: Annotated[int, Field(ge=1, le=64)] = 2
     web_threads: Annotated[int, Field(ge=1, le=1024)] = 128
+    # What the manual trigger invokes: Chalice names a function <app>-<stage>-<handler>.
+    scaling_function: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_:-]{1,170}$")] = (
+        "novaburst-scaling-prod-on_request"
+    )
+    # The SHA-256, in hex, of the token that the manual trigger asks for. None means that it is switched off.
+    scale_token_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+    def scaling(self) -> ScalingSettings:
+        """The scaling Lambda's settings as this machine's environment has them.
+
+        Raises:
+            novaburst.settings.SettingsError: one of them is wrong.
+        """
+        try:
+            return ScalingSettings.load({**os.environ, "NOVABURST_PREFIX": self.prefix})
+        except ScalingSettingsError as error:
+            raise SettingsError(str(error)) from error
 
     @property
     def store_path(self) -> Path:

@@ -8,11 +8,19 @@ from flask import Flask, current_app
 
 from novaburst.aws import ec2_client, sqs_client
 from novaburst.settings import require_region
+from scaling_lambda.clock import SystemClock
+from scaling_lambda.evaluate import Evaluator
+from scaling_lambda.fleet import Instance, Observation
 from scaling_lambda.observe import Observer
+from scaling_lambda.policy import Plan
+from scaling_lambda.settings import Settings as ScalingSettings
 from web_tier.answers import Answers
 from web_tier.deployment import Deployment
+from web_tier.evaluations import Evaluations
 from web_tier.intake import Intake
 from web_tier.notifier import Notifier
+from web_tier.recent import Recent
+from web_tier.scaling import Scaling, lambda_client
 from web_tier.sender import Sender
 from web_tier.settings import WebSettings
 from web_tier.store import Store
@@ -27,8 +35,13 @@ class Tier:
 
     settings: WebSettings
     deployment: Deployment
+    # The Lambda's settings as they are on this machine: for the plan that is shown, and for the fallback.
+    scaling_settings: ScalingSettings
     # The scaling Lambda's own eyes, so that the web tier never shows another fleet than the one that is scaled.
-    observer: Observer
+    instances: Recent[tuple[Instance, ...]]
+    fleet: Recent[tuple[Observation, Plan]]
+    scaling: Scaling
+    evaluations: Evaluations
     store: Store
     intake: Intake
     answers: Answers
@@ -44,26 +57,34 @@ def build(settings: WebSettings) -> Tier:
     """Make the clients and open the store; nothing is asked of AWS yet.
 
     Raises:
-        novaburst.settings.SettingsError: no region is set.
+        novaburst.settings.SettingsError: no region is set, or one of the Lambda's settings is wrong.
         OSError: the state folder cannot be made or written.
     """
     require_region()
+    scaling_settings = settings.scaling()
     settings.spool_dir.mkdir(parents=True, exist_ok=True)
     deployment = Deployment(settings)
     store = Store(settings.store_path)
-    waker = Waker(lambda: deployment.wake_queue)
+    sqs, ec2 = sqs_client(), ec2_client()
+    evaluator = Evaluator(scaling_settings, sqs, ec2, SystemClock())
+    evaluations = Evaluations(store)
+    waker = Waker(lambda: deployment.wake_queue, wanted="wake" in scaling_settings.triggers)
     sender = Sender(lambda: deployment.request_queue, store, waker.wake)
     intake = Intake(store, deployment.in_bucket, sender)
     notifier = Notifier(store)
 
     def close() -> None:
-        for part in (intake, sender, waker, notifier, store):
+        for part in (intake, sender, waker, notifier, evaluations, store):
             part.close()
 
     return Tier(
         settings=settings,
         deployment=deployment,
-        observer=Observer(sqs_client(), ec2_client(), settings.request_queue, settings.prefix),
+        scaling_settings=scaling_settings,
+        instances=Recent(Observer(sqs, ec2, settings.request_queue, settings.prefix).instances),
+        fleet=Recent(evaluator.plan),
+        scaling=Scaling(lambda_client(), settings.scaling_function, evaluator),
+        evaluations=evaluations,
         store=store,
         intake=intake,
         answers=Answers(store, deployment.out_bucket, notifier),

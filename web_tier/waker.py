@@ -14,10 +14,14 @@ WAKE_MESSAGE = '{"v":1}'
 
 
 class Waker:
-    """Sends wake messages, at most one a period; what happens in between is coalesced into the next."""
+    """Sends wake messages, at most one a period; what happens in between is coalesced into the next.
 
-    def __init__(self, queue: Callable[[], Queue], period_seconds: float = 1.0) -> None:
+    Where this trigger is switched off (`wanted`), it sends none: nobody would take them.
+    """
+
+    def __init__(self, queue: Callable[[], Queue], period_seconds: float = 1.0, *, wanted: bool = True) -> None:
         self._queue = queue
+        self._on = wanted
         self._period_seconds = period_seconds
         self._wanted = threading.Event()
         self._closing = threading.Event()
@@ -26,6 +30,8 @@ class Waker:
 
     def wake(self) -> None:
         """Ask for one evaluation after this moment; returns at once and never fails."""
+        if not self._on:
+            return
         self._wanted.set()
         with self._starting:
             if self._thread is None:

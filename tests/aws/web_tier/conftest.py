@@ -79,6 +79,14 @@ def _service_models_are_parsed_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_public_images() -> Iterator[None]:
+    """moto's table of public AMIs takes half a second a test to load, and none of them is launched here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+        yield
+
+
 @pytest.fixture
 def settings(aws: Settings, tmp_path: Path) -> WebSettings:
     return WebSettings(prefix=aws.prefix, state_dir=tmp_path, max_wait_seconds=20, max_image_bytes=200_000)

@@ -35,3 +35,24 @@ def test_the_application_needs_a_region(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     with pytest.raises(SettingsError, match="AWS_DEFAULT_REGION"):
         create_app(WebSettings(state_dir=tmp_path))
+
+
+def test_a_wrong_setting_of_the_scaling_decision_stops_the_web_tier_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    # It decides by them when the Lambda cannot, and must not find out on that day.
+    monkeypatch.setenv("NOVABURST_MAX_WORKERS", "200")
+    with pytest.raises(SystemExit, match="NOVABURST_MAX_WORKERS"):
+        runpy.run_path(gunicorn_config.__file__)
+
+
+def test_the_scaling_decision_is_for_the_web_tiers_own_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOVABURST_PREFIX", "lab-7")
+    assert WebSettings.load().scaling().request_queue == "lab-7-req-queue"
+    assert WebSettings.load(prefix="lab-8").scaling().request_queue == "lab-8-req-queue"
+
+
+@pytest.mark.parametrize("text", ["my-token", "A" * 64, "0" * 63])
+def test_a_token_in_place_of_its_hash_is_refused_and_not_repeated(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOVABURST_SCALE_TOKEN_SHA256", text)
+    with pytest.raises(SettingsError, match="NOVABURST_SCALE_TOKEN_SHA256") as caught:
+        WebSettings.load()
+    assert text not in str(caught.value)

@@ -1,0 +1,33 @@
+from typing import cast
+
+from novaburst.queues import Queue
+from web_tier.waker import WAKE_MESSAGE, Waker
+
+
+class Sent:
+    """A queue that keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def send(self, bodies: list[str]) -> list[int]:
+        self.messages += bodies
+        return []
+
+
+def test_a_burst_of_uploads_sends_a_handful_of_wake_ups() -> None:
+    sent = Sent()
+    waker = Waker(lambda: cast(Queue, sent), period_seconds=0.2)
+    for _ in range(1000):
+        waker.wake()
+    waker.close()
+    assert 1 <= len(sent.messages) <= 3
+    assert set(sent.messages) == {WAKE_MESSAGE}
+
+
+def test_where_the_trigger_is_switched_off_nothing_is_sent_that_nobody_would_take() -> None:
+    sent = Sent()
+    waker = Waker(lambda: cast(Queue, sent), wanted=False)
+    waker.wake()
+    waker.close()
+    assert sent.messages == []

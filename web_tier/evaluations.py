@@ -1,0 +1,68 @@
+"""The last evaluations asked for through this web tier, in the store's file, since each process must know them."""
+
+import json
+import threading
+from dataclasses import asdict, dataclass
+
+from web_tier.scaling import Evaluated
+from web_tier.store import Store
+
+_KEPT = 20
+_SCHEMA = "CREATE TABLE IF NOT EXISTS evaluations (number INTEGER PRIMARY KEY AUTOINCREMENT, entry TEXT NOT NULL)"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What anybody may know of an evaluation: numbers and the reason, not who asked nor AWS's own error texts."""
+
+    # When queue and fleet were observed, in ISO 8601.
+    at: str
+    via: str
+    reason: str
+    want: int
+    have: int
+    launched: int
+    terminated: int
+    failures: int
+
+    @classmethod
+    def of(cls, evaluated: Evaluated) -> "Evaluation":
+        """The public part."""
+        plan, outcome = evaluated.report["plan"], evaluated.report["outcome"]
+        return cls(
+            at=evaluated.report["observed"]["at"],
+            via=evaluated.via,
+            reason=plan["reason"],
+            want=plan["want"],
+            have=plan["have"],
+            launched=len(outcome["launched"]),
+            terminated=len(outcome["terminated"]),
+            failures=len(outcome["failures"]),
+        )
+
+
+class Evaluations:
+    """A short list that forgets its oldest. Safe to share between threads."""
+
+    def __init__(self, store: Store) -> None:
+        self._lock = threading.Lock()
+        self._db = store.connect()
+        self._db.execute(_SCHEMA)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close()
+
+    def add(self, evaluation: Evaluation) -> None:
+        """Enter the newest."""
+        with self._lock:
+            self._db.execute("INSERT INTO evaluations (entry) VALUES (?)", (json.dumps(asdict(evaluation)),))
+            self._db.execute(
+                "DELETE FROM evaluations WHERE number <= (SELECT max(number) FROM evaluations) - ?", (_KEPT,)
+            )
+
+    def latest(self) -> list[Evaluation]:
+        """All that are kept, the newest first."""
+        with self._lock:
+            rows = self._db.execute("SELECT entry FROM evaluations ORDER BY number DESC").fetchall()
+        return [Evaluation(**json.loads(row[0])) for row in rows]

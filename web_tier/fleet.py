@@ -1,0 +1,62 @@
+"""GET /api/v1/fleet: the instances, the limits, and what the scaling decision would be now, with its reasons.
+
+It needs no token, like the status: it changes nothing, and an instance's id, state and age open nothing without the
+account's keys. What AWS says in its errors (account numbers, names of users) is not passed on.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Blueprint, Response, jsonify
+
+from scaling_lambda.fleet import Instance, State
+from scaling_lambda.observe import ObservationError
+from web_tier.problems import Problem
+from web_tier.tier import tier
+
+blueprint = Blueprint("fleet", __name__)
+
+
+@blueprint.get("/api/v1/fleet")
+def fleet() -> Response:
+    """The fleet as it was seen at most two seconds ago."""
+    parts = tier()
+    try:
+        observation, plan = parts.fleet()
+    except ObservationError as error:
+        raise Problem(503, f"the fleet cannot be described just now: {error}") from error
+    counts = observation.counts
+    response = jsonify(
+        at=observation.at.isoformat(timespec="milliseconds"),
+        counts={**asdict(counts), "backlog": counts.backlog},
+        instances=[_instance(one) for one in observation.instances if one.state is not State.TERMINATED],
+        limits=_plain(asdict(parts.scaling_settings.limits)),
+        plan=_plain(asdict(plan)),
+        evaluations=[asdict(evaluation) for evaluation in parts.evaluations.latest()],
+    )
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _instance(instance: Instance) -> dict[str, Any]:
+    mark = instance.mark
+    return {
+        "id": instance.id,
+        "state": instance.state,
+        "launched": instance.launched.isoformat(),
+        "mark": None if mark is None else {"fault": mark.fault, "since": mark.since.isoformat()},
+        "keep": instance.keep,
+    }
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values as JSON has them: a length of time in seconds, under a name that says so."""
+    plain: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, timedelta):
+            plain[f"{name}_seconds"] = value.total_seconds()
+        else:
+            plain[name] = value.isoformat() if isinstance(value, datetime) else value
+    return plain
