@@ -21,6 +21,7 @@ _PARAMETERS = {
     "visibility_timeout": "VisibilityTimeout",
     "max_receive_count": "MaxReceiveCount",
     "retention_days": "RetentionDays",
+    "operator_email": "OperatorEmail",
 }
 
 
@@ -34,6 +35,7 @@ _PARAMETERS = {
 @click.option("--visibility-timeout", type=click.IntRange(40, 43200), help="Of the request queue, in seconds.")
 @click.option("--max-receive-count", type=click.IntRange(6, 1000), help="Receives before a request is a dead letter.")
 @click.option("--retention-days", type=click.IntRange(1, 3650), help="For which images and results are kept.")
+@click.option("--operator-email", help="Told of the alarms that a person must see, once AWS has had it confirmed.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outputs as one JSON object.")
 def deploy_command(prefix: str | None, as_json: bool, **options: str | int | None) -> None:
     """Create or update the AWS resources of one deployment; what is not given stays as it is.

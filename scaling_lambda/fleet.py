@@ -125,6 +125,10 @@ class Observation:
         """The instances that are capacity, oldest first."""
         return tuple(sorted((i for i in self.instances if i.active), key=lambda i: (i.launched, i.id)))
 
+    def count(self, state: State) -> int:
+        """How many instances are in that state."""
+        return sum(instance.state is state for instance in self.instances)
+
     @property
     def quiet(self) -> bool:
         """Whether there is nothing to watch: no work, and no instance that will need ending."""

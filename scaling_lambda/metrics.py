@@ -1,5 +1,6 @@
 """What an evaluation tells CloudWatch: a line in the embedded metric format, which takes no call and no permission."""
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
@@ -8,6 +9,19 @@ from scaling_lambda.evaluate import Report
 from scaling_lambda.fleet import State
 
 NAMESPACE = "Novaburst"
+COST = "CostPerHour"
+SECONDS_TO_LAUNCH = "SecondsToLaunch"
+# Written at every evaluation.
+COUNTS: Mapping[str, Callable[[Report], int]] = {
+    "Backlog": lambda report: report.observation.counts.backlog,
+    "Desired": lambda report: report.plan.want,
+    "Pending": lambda report: report.observation.count(State.PENDING),
+    "Running": lambda report: report.observation.count(State.RUNNING),
+    "Launches": lambda report: len(report.outcome.launched),
+    "Terminations": lambda report: len(report.outcome.terminated),
+    "CapacityErrors": lambda report: len(report.outcome.short),
+    "Failures": lambda report: len(report.outcome.failures),
+}
 
 
 def emit(report: Report, fleet: str, woken_at: datetime | None, now: datetime) -> None:
@@ -27,22 +41,10 @@ def emit(report: Report, fleet: str, woken_at: datetime | None, now: datetime) -
     # behind for the next. An empty service adds no dimension, whatever POWERTOOLS_SERVICE_NAME says.
     metrics = EphemeralMetrics(namespace=NAMESPACE, service="")
     metrics.add_dimension("fleet", fleet)
-    states = [instance.state for instance in report.observation.instances]
-    outcome = report.outcome
-    counts = {
-        "Backlog": report.observation.counts.backlog,
-        "Desired": report.plan.want,
-        "Pending": states.count(State.PENDING),
-        "Running": states.count(State.RUNNING),
-        "Launches": len(outcome.launched),
-        "Terminations": len(outcome.terminated),
-        "CapacityErrors": len(outcome.short),
-        "Failures": len(outcome.failures),
-    }
-    for name, value in counts.items():
-        metrics.add_metric(name, MetricUnit.Count, value)
+    for name, count in COUNTS.items():
+        metrics.add_metric(name, MetricUnit.Count, count(report))
     if report.plan.cost_per_hour.active is not None:
-        metrics.add_metric("CostPerHour", MetricUnit.NoUnit, report.plan.cost_per_hour.active)
-    if woken_at is not None and outcome.launched:
-        metrics.add_metric("SecondsToLaunch", MetricUnit.Seconds, max(0.0, (now - woken_at).total_seconds()))
+        metrics.add_metric(COST, MetricUnit.NoUnit, report.plan.cost_per_hour.active)
+    if woken_at is not None and report.outcome.launched:
+        metrics.add_metric(SECONDS_TO_LAUNCH, MetricUnit.Seconds, max(0.0, (now - woken_at).total_seconds()))
     metrics.flush_metrics()

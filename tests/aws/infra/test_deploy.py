@@ -154,6 +154,11 @@ def test_a_failed_deployment_names_the_resource_and_the_reason_and_not_those_can
     assert "OutBucket" not in str(caught.value)
 
 
+def test_the_operators_topic_is_there_with_or_without_an_address_to_tell() -> None:
+    assert deploy("burst-a", {"ImageId": IMAGE})["OperatorTopicArn"].endswith(":burst-a-operator")
+    assert deploy("burst-a", {"OperatorEmail": "on-call@example.org"})["OperatorTopicArn"].endswith(":burst-a-operator")
+
+
 def test_the_command_prints_the_outputs_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOVABURST_PREFIX", "burst-c")
     result = CliRunner().invoke(deploy_command, ["--image-id", IMAGE, "--json"], catch_exceptions=False)

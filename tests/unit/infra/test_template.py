@@ -1,5 +1,6 @@
 """What the template must promise, whatever else changes in it."""
 
+import itertools
 import json
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from infra.deploy import TEMPLATE
 from novaburst import bounds
 from novaburst.settings import Settings
+from scaling_lambda.metrics import COST, COUNTS, NAMESPACE, SECONDS_TO_LAUNCH
 
 # What CreateStack takes inline, in bytes.
 _TEMPLATE_BODY_LIMIT = 51_200
@@ -76,13 +78,38 @@ def test_everything_that_takes_messages_or_objects_refuses_plain_http(template: 
         assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_each_alarm_says_what_missing_data_means_and_tells_the_topic(template: Any) -> None:
+def test_each_alarm_says_what_missing_data_means_and_tells_somebody(template: Any) -> None:
     alarms = _resources(template, "AWS::CloudWatch::Alarm")
-    assert len(alarms) == 4
+    assert len(alarms) == 5
     for alarm in alarms.values():
         assert alarm["TreatMissingData"] in {"breaching", "notBreaching"}
-        assert {"Ref": "AlarmTopic"} in alarm["AlarmActions"]
+        assert alarm["AlarmActions"]
         assert alarm["AlarmDescription"]
+
+
+def test_a_person_is_told_of_what_the_lambda_cannot_mend_and_of_nothing_that_a_burst_makes_normal(
+    template: Any,
+) -> None:
+    alarms = _resources(template, "AWS::CloudWatch::Alarm")
+    told = {name for name, alarm in alarms.items() if {"Ref": "OperatorTopic"} in alarm["AlarmActions"]}
+    assert told == {"DeadLetterAlarm", "OldestMessageAlarm", "NoEvaluationAlarm"}
+    assert all(alarms[name]["OKActions"] == [{"Ref": "OperatorTopic"}] for name in told)
+    woken = {name for name, alarm in alarms.items() if {"Ref": "AlarmTopic"} in alarm["AlarmActions"]}
+    assert woken == set(alarms) - {"NoEvaluationAlarm"}
+
+
+def test_nobody_is_subscribed_unless_an_address_is_given(template: Any) -> None:
+    assert template["Parameters"]["OperatorEmail"]["Default"] == ""
+    subscription = template["Resources"]["OperatorSubscription"]
+    assert subscription["Condition"] == "HasOperatorEmail"
+    assert subscription["Properties"]["TopicArn"] == {"Ref": "OperatorTopic"}
+
+
+def test_a_lambda_that_fails_or_never_runs_is_an_alarm_and_a_value_never_is(template: Any) -> None:
+    alarm = _resources(template, "AWS::CloudWatch::Alarm")["NoEvaluationAlarm"]
+    assert (alarm["Namespace"], alarm["MetricName"]) == (NAMESPACE, "Backlog")
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("LessThanThreshold", 0)
+    assert alarm["TreatMissingData"] == "breaching"
 
 
 def test_no_alarm_adds_up_two_samples_of_a_gauge(template: Any) -> None:
@@ -111,8 +138,18 @@ def test_no_statement_allows_every_action_and_only_descriptions_have_every_resou
 def test_the_dashboard_is_json_that_names_only_this_deployment(template: Any) -> None:
     body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     widgets = json.loads(body)["widgets"]
-    assert len({(w["x"], w["y"]) for w in widgets}) == len(widgets)
     assert "novaburst-req-queue" not in body
+    areas = [(w["x"], w["y"], w["x"] + w["width"], w["y"] + w["height"]) for w in widgets]
+    for (left, top, right, bottom), other in itertools.combinations(areas, 2):
+        assert right <= other[0] or other[2] <= left or bottom <= other[1] or other[3] <= top, "widgets overlap"
+
+
+def test_the_dashboard_shows_every_metric_of_the_lambda(template: Any) -> None:
+    body = json.loads(template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])
+    series = [series for widget in body["widgets"] for series in widget["properties"]["metrics"]]
+    shown = {one[1] for one in series if one[0] == NAMESPACE}
+    # The queue's own metric shows the backlog better: it comes without the Lambda.
+    assert shown == {*COUNTS, COST, SECONDS_TO_LAUNCH} - {"Backlog"}
 
 
 def test_the_template_fits_into_one_create_stack_call() -> None:
