@@ -8,6 +8,8 @@ from novaburst.settings import SettingsError
 
 _COMMANDS = {
     "deploy": ("infra.command", "deploy_command"),
+    "plan": ("novaburst.commands.plan", "plan_command"),
+    "scale": ("novaburst.commands.scale", "scale_command"),
     "status": ("novaburst.commands.status", "status_command"),
     "submit": ("novaburst.commands.submit", "submit_command"),
     "up": ("local_cloud.command", "up_command"),

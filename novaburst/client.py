@@ -7,7 +7,7 @@ with Client("http://127.0.0.1:8000") as client:
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -149,13 +149,36 @@ class Client:
         """
         return self._json("GET", "/api/v1/status")
 
+    def fleet(self) -> dict[str, Any]:
+        """Instances, limits and the plan as it would be now, as the API gives them.
+
+        Raises:
+            ClientError: see there.
+        """
+        return self._json("GET", "/api/v1/fleet")
+
+    def scale(self, token: str | None, *, workers: int = 0, dry_run: bool = False) -> dict[str, Any]:
+        """Have the fleet evaluated now, with at least `workers`; the report, as the API gives it.
+
+        Raises:
+            ClientError: see there.
+        """
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        asked = {"workers": workers, "dry_run": dry_run}
+        return self._json("POST", "/api/v1/scale", headers=headers, json=asked)
+
     def _json(
-        self, method: str, path: str, *, refusals: frozenset[int] = frozenset(), **arguments: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        refusals: frozenset[int] = frozenset(),
+        headers: Mapping[str, str] | None = None,
+        **arguments: Any,
     ) -> dict[str, Any]:
+        headers = {"Accept": "application/json", **(headers or {})}
         try:
-            reply = self._session.request(
-                method, self.url + path, timeout=_TIMEOUT, headers={"Accept": "application/json"}, **arguments
-            )
+            reply = self._session.request(method, self.url + path, timeout=_TIMEOUT, headers=headers, **arguments)
         except requests.RequestException as error:
             raise ClientError(f"{self.url} does not answer ({type(error).__name__}): is the web tier up?") from error
         try:

@@ -4,15 +4,16 @@ It needs no token, like the status: it changes nothing, and an instance's id, st
 account's keys. What AWS says in its errors (account numbers, names of users) is not passed on.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict
-from datetime import datetime, timedelta
+from dataclasses import asdict, fields
+from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
+from scaling_lambda.cost import Prices
 from scaling_lambda.fleet import Instance, State
 from scaling_lambda.observe import ObservationError
+from scaling_lambda.policy import Limits
 from web_tier.problems import Problem
 from web_tier.tier import tier
 
@@ -32,8 +33,8 @@ def fleet() -> Response:
         at=observation.at.isoformat(timespec="milliseconds"),
         counts={**asdict(counts), "backlog": counts.backlog},
         instances=[_instance(one) for one in observation.instances if one.state is not State.TERMINATED],
-        limits=_plain(asdict(parts.scaling_settings.limits)),
-        plan=_plain(asdict(plan)),
+        limits=_limits(parts.scaling_settings.limits),
+        plan=asdict(plan),
         evaluations=[asdict(evaluation) for evaluation in parts.evaluations.latest()],
     )
     response.headers["Cache-Control"] = "no-store"
@@ -51,12 +52,14 @@ def _instance(instance: Instance) -> dict[str, Any]:
     }
 
 
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values as JSON has them: a length of time in seconds, under a name that says so."""
-    plain: dict[str, Any] = {}
-    for name, value in values.items():
+def _limits(limits: Limits) -> dict[str, Any]:
+    """The limits as JSON has them: a length of time in seconds, under a name that says so."""
+    shown: dict[str, Any] = {}
+    for field in fields(limits):
+        value = getattr(limits, field.name)
         if isinstance(value, timedelta):
-            plain[f"{name}_seconds"] = value.total_seconds()
-        else:
-            plain[name] = value.isoformat() if isinstance(value, datetime) else value
-    return plain
+            shown[f"{field.name}_seconds"] = value.total_seconds()
+        # What an hour costs stands in the plan; the table of all prices is not a limit.
+        elif not isinstance(value, Prices):
+            shown[field.name] = value
+    return shown

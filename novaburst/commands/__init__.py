@@ -1,1 +1,1 @@
-"""The subcommands that talk to a web tier, one module each."""
+"""The subcommands, one module each, and what they share."""
