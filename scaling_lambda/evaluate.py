@@ -62,12 +62,5 @@ class Evaluator:
         if plan.terminate:
             confirmed = still_right(plan, self._observer.counts(), observation)
             plan = priced(replace(plan, terminate=confirmed), observation, self._settings.limits.prices)
-        outcome = apply(
-            plan,
-            observation,
-            self._ec2,
-            launch_template=self._settings.launch_template,
-            instance_types=self._settings.instance_types,
-            subnets=self._settings.subnets,
-        )
+        outcome = apply(plan, observation, self._ec2, self._settings.places)
         return Report(observation, plan, outcome)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Self, TypeVar
 
 from scaling_lambda.cost import Prices
+from scaling_lambda.launch import Places
 from scaling_lambda.policy import HARD_MAXIMUM, Limits, Policy
 
 T = TypeVar("T")
@@ -61,10 +62,7 @@ class Settings:
 
     prefix: str
     limits: Limits
-    # Tried in this order; empty means what the launch template says.
-    instance_types: tuple[str, ...]
-    # Tried in this order for each type; empty means the default VPC's.
-    subnets: tuple[str, ...]
+    places: Places
     triggers: frozenset[str]
     watch_seconds: int
     poll_seconds: int
@@ -77,6 +75,7 @@ class Settings:
             SettingsError: a value is wrong.
         """
         read = _Reader(environment)
+        prefix = read.matching("PREFIX", "novaburst", _PREFIX)
         wait = read.number("TOLERABLE_WAIT_SECONDS", TOLERABLE_WAIT_SECONDS, 0.1, 3600)
         speed = read.number("IMAGES_PER_SECOND", IMAGES_PER_SECOND, 0.01, 100_000)
         maximum = read.whole("MAX_WORKERS", HARD_MAXIMUM, 0, HARD_MAXIMUM)
@@ -100,10 +99,14 @@ class Settings:
         )
         poll = read.whole("POLL_SECONDS", POLL_SECONDS, 1, 60)
         return cls(
-            prefix=read.matching("PREFIX", "novaburst", _PREFIX),
+            prefix=prefix,
             limits=limits,
-            instance_types=types,
-            subnets=read.items("SUBNET_IDS", re.compile(r"subnet-[0-9a-f]+")),
+            places=Places(
+                launch_template=f"{prefix}-worker",
+                instance_types=types,
+                subnets=read.items("SUBNET_IDS", re.compile(r"subnet-[0-9a-f]+")),
+                spot=read.choice("SPOT", "false", ("false", "true")) == "true",
+            ),
             triggers=frozenset(read.choices("TRIGGERS", TRIGGERS)),
             # 0 means that the schedule looks once; Lambda's timeout is 60 s.
             watch_seconds=read.whole("WATCH_SECONDS", WATCH_SECONDS, 0, 50),
@@ -124,11 +127,6 @@ class Settings:
     def alarm_topic(self) -> str:
         """The topic to which every alarm is published."""
         return f"{self.prefix}-alarms"
-
-    @property
-    def launch_template(self) -> str:
-        """What a worker is launched from."""
-        return f"{self.prefix}-worker"
 
 
 class _Reader:

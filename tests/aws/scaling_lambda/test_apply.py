@@ -1,16 +1,21 @@
 """Plans carried out: partial successes kept, capacity taken where it is, one failure never stopping the rest."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from scaling_lambda.apply import apply, client_token
+from scaling_lambda.apply import apply
 from scaling_lambda.fleet import Counts, Fault, Instance, Mark, Observation, State
+from scaling_lambda.launch import Places, client_token
 from scaling_lambda.policy import Action, Plan
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+PLACES = Places("novatest-worker")
+TWO_TYPES = replace(PLACES, instance_types=("c6i.large", "c5.large"))
+SPOT = replace(TWO_TYPES, spot=True)
 NOTHING = Plan(want=0, have=0, launch=0, reason="")
 
 
@@ -29,7 +34,7 @@ def tags_of(ec2: Any, identity: str) -> dict[str, str]:
 
 def test_one_call_asks_for_all_and_accepts_any_part_of_it(ec2: Any, refuse: Callable[..., list[Any]]) -> None:
     calls = refuse("RunInstances")
-    outcome = apply(plan(launch=12), seen(), ec2, launch_template="novatest-worker")
+    outcome = apply(plan(launch=12), seen(), ec2, PLACES)
     assert (calls[0]["MinCount"], calls[0]["MaxCount"]) == (1, 12)
     assert calls[0]["LaunchTemplate"] == {"LaunchTemplateName": "novatest-worker", "Version": "$Latest"}
     # moto launches MinCount: a partial success, which is kept and not taken for a failure.
@@ -39,7 +44,7 @@ def test_one_call_asks_for_all_and_accepts_any_part_of_it(ec2: Any, refuse: Call
 
 def test_a_launched_instance_carries_its_tags_from_the_first_moment(ec2: Any) -> None:
     # boto3 2556: tagging after the launch failed with InvalidInstanceID.NotFound.
-    (identity,) = apply(plan(launch=1), seen(), ec2, launch_template="novatest-worker").launched
+    (identity,) = apply(plan(launch=1), seen(), ec2, PLACES).launched
     assert {"Name": "app-tier-instance", "novaburst:fleet": "novatest"}.items() <= tags_of(ec2, identity).items()
 
 
@@ -47,9 +52,7 @@ def test_the_rest_of_a_partial_launch_is_asked_for_in_the_next_place(
     ec2: Any, refuse: Callable[..., list[Any]]
 ) -> None:
     calls = refuse("RunInstances")
-    outcome = apply(
-        plan(launch=3), seen(), ec2, launch_template="novatest-worker", instance_types=("c6i.large", "c5.large")
-    )
+    outcome = apply(plan(launch=3), seen(), ec2, TWO_TYPES)
     assert [(call["InstanceType"], call["MaxCount"]) for call in calls] == [("c6i.large", 3), ("c5.large", 2)]
     assert len(outcome.launched) == 2
     assert calls[0]["ClientToken"] != calls[1]["ClientToken"]
@@ -63,9 +66,7 @@ def test_a_short_capacity_tries_the_next_type_and_zone(ec2: Any, refuse: Callabl
         plan(launch=1),
         seen(),
         ec2,
-        launch_template="novatest-worker",
-        instance_types=("c6i.large", "c5.large"),
-        subnets=subnets,
+        replace(TWO_TYPES, subnets=subnets),
     )
     assert [(call["InstanceType"], call["SubnetId"]) for call in calls] == [
         ("c6i.large", subnets[0]),
@@ -82,18 +83,68 @@ def test_no_capacity_anywhere_is_left_to_the_next_evaluation_and_is_no_failure(
     ec2: Any, refuse: Callable[..., list[Any]]
 ) -> None:
     refuse("RunInstances", "InsufficientInstanceCapacity")
-    outcome = apply(plan(launch=4), seen(), ec2, launch_template="novatest-worker")
+    outcome = apply(plan(launch=4), seen(), ec2, PLACES)
     assert outcome.launched == outcome.failures == []
     assert outcome.short == ["InsufficientInstanceCapacity for the template in any zone"]
+
+
+def markets(calls: list[Any]) -> list[tuple[str, int, str]]:
+    return [
+        (call["InstanceType"], call["MaxCount"], call.get("InstanceMarketOptions", {}).get("MarketType", "on demand"))
+        for call in calls
+    ]
+
+
+def test_spot_is_tried_everywhere_before_anything_is_taken_on_demand(
+    ec2: Any, refuse: Callable[..., list[Any]]
+) -> None:
+    calls = refuse("RunInstances", "InsufficientInstanceCapacity", None, "MaxSpotInstanceCountExceeded")
+    outcome = apply(plan(launch=3), seen(), ec2, replace(SPOT, instance_types=("c6i.large", "c5.large", "c7i.large")))
+    assert markets(calls) == [
+        ("c6i.large", 3, "spot"),
+        ("c5.large", 3, "spot"),
+        ("c7i.large", 2, "spot"),
+        ("c6i.large", 2, "on demand"),
+        ("c5.large", 1, "on demand"),
+    ]
+    assert len(outcome.launched) == 3
+    assert outcome.short == [
+        "InsufficientInstanceCapacity for spot c6i.large in any zone",
+        "MaxSpotInstanceCountExceeded for spot c7i.large in any zone",
+    ]
+    assert outcome.failures == []
+
+
+def test_an_interrupted_spot_instance_is_terminated_since_a_stopped_one_would_be_billed_on(
+    ec2: Any, refuse: Callable[..., list[Any]]
+) -> None:
+    calls = refuse("RunInstances")
+    apply(plan(launch=1), seen(), ec2, SPOT)
+    options = calls[0]["InstanceMarketOptions"]["SpotOptions"]
+    assert options == {"SpotInstanceType": "one-time", "InstanceInterruptionBehavior": "terminate"}
+
+
+def test_an_account_that_may_not_use_spot_gets_its_workers_on_demand_and_is_told(
+    ec2: Any, refuse: Callable[..., list[Any]]
+) -> None:
+    calls = refuse("RunInstances", "AuthFailure.ServiceLinkedRoleCreationNotPermitted")
+    outcome = apply(plan(launch=1), seen(), ec2, SPOT)
+    assert markets(calls) == [("c6i.large", 1, "spot"), ("c6i.large", 1, "on demand")]
+    assert len(outcome.launched) == 1
+    assert "ServiceLinkedRole" in outcome.failures[0]
+
+
+def test_without_spot_nothing_is_said_about_markets(ec2: Any, refuse: Callable[..., list[Any]]) -> None:
+    calls = refuse("RunInstances")
+    apply(plan(launch=1), seen(), ec2, TWO_TYPES)
+    assert "InstanceMarketOptions" not in calls[0]
 
 
 def test_a_token_used_with_another_number_leaves_the_launch_to_that_evaluation(
     ec2: Any, refuse: Callable[..., list[Any]]
 ) -> None:
     calls = refuse("RunInstances", "IdempotentParameterMismatch")
-    outcome = apply(
-        plan(launch=4), seen(), ec2, launch_template="novatest-worker", instance_types=("c6i.large", "c5.large")
-    )
+    outcome = apply(plan(launch=4), seen(), ec2, TWO_TYPES)
     # The next type would be a second launch beside the other evaluation's.
     assert len(calls) == 1
     assert outcome.launched == outcome.failures == []
@@ -102,7 +153,7 @@ def test_a_token_used_with_another_number_leaves_the_launch_to_that_evaluation(
 
 def test_a_token_whose_instances_are_gone_is_followed_by_the_next(ec2: Any, refuse: Callable[..., list[Any]]) -> None:
     calls = refuse("RunInstances", "IdempotentInstanceTerminated")
-    outcome = apply(plan(launch=1), seen(), ec2, launch_template="novatest-worker")
+    outcome = apply(plan(launch=1), seen(), ec2, PLACES)
     assert [call["ClientToken"] for call in calls] == [client_token([], NOW, 0), client_token([], NOW, 1)]
     assert len(outcome.launched) == 1
 
@@ -112,9 +163,7 @@ def test_an_unknown_refusal_is_reported_and_does_not_stop_the_rest(
 ) -> None:
     (idle,) = launch(1)
     refuse("RunInstances", "UnauthorizedOperation")
-    outcome = apply(
-        plan(launch=1, terminate=(Action(idle, "idle"),)), seen(idle), ec2, launch_template="novatest-worker"
-    )
+    outcome = apply(plan(launch=1, terminate=(Action(idle, "idle"),)), seen(idle), ec2, PLACES)
     assert "UnauthorizedOperation" in outcome.failures[0]
     assert outcome.terminated == [idle]
 
@@ -125,9 +174,7 @@ def test_one_failed_termination_does_not_abort_the_pass(
     # github-aws-runners 4786.
     first, second = launch(2)
     refuse("TerminateInstances", "InternalError")
-    outcome = apply(
-        plan(terminate=(Action(first, "idle"), Action(second, "idle"))), seen(), ec2, launch_template="novatest-worker"
-    )
+    outcome = apply(plan(terminate=(Action(first, "idle"), Action(second, "idle"))), seen(), ec2, PLACES)
     assert outcome.terminated == [second]
     assert first in outcome.failures[0]
 
@@ -138,7 +185,7 @@ def test_an_instance_that_is_gone_already_counts_as_ended(ec2: Any) -> None:
         plan(terminate=(Action(gone, "idle"),), mark=(Action(gone, "idle", Fault.IDLE),), unmark=(Action(gone, ""),)),
         seen(),
         ec2,
-        launch_template="novatest-worker",
+        PLACES,
     )
     assert outcome.terminated == [gone]
     assert outcome.failures == []
@@ -148,15 +195,15 @@ def test_marks_are_written_with_the_time_of_the_sighting_and_taken_back(
     ec2: Any, launch: Callable[..., list[str]]
 ) -> None:
     (identity,) = launch(1)
-    apply(plan(mark=(Action(identity, "idle", Fault.IDLE),)), seen(), ec2, launch_template="novatest-worker")
+    apply(plan(mark=(Action(identity, "idle", Fault.IDLE),)), seen(), ec2, PLACES)
     assert Mark.parse(tags_of(ec2, identity)["novaburst:marked"]) == Mark(Fault.IDLE, NOW)
-    apply(plan(unmark=(Action(identity, "recovered"),)), seen(), ec2, launch_template="novatest-worker")
+    apply(plan(unmark=(Action(identity, "recovered"),)), seen(), ec2, PLACES)
     assert "novaburst:marked" not in tags_of(ec2, identity)
 
 
 def test_an_empty_plan_calls_nothing(ec2: Any, refuse: Callable[..., list[Any]]) -> None:
     calls = [refuse(name) for name in ("RunInstances", "TerminateInstances", "CreateTags", "DeleteTags")]
-    apply(NOTHING, seen("i-1"), ec2, launch_template="novatest-worker")
+    apply(NOTHING, seen("i-1"), ec2, PLACES)
     assert calls == [[], [], [], []]
 
 

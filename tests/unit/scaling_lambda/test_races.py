@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from scaling_lambda.apply import apply
 from scaling_lambda.fleet import Counts, Observation
+from scaling_lambda.launch import Places
 from scaling_lambda.observe import Observer
 from scaling_lambda.policy import Limits, Policy, decide
 
@@ -22,6 +23,7 @@ LIMITS = Limits(
     confirm_after=timedelta(seconds=30),
     max_age=timedelta(hours=24),
 )
+PLACES = Places("worker")
 IMAGES_PER_WORKER_SECOND = 2
 
 
@@ -32,7 +34,7 @@ def observe(ec2: Any, counts: Counts) -> Observation:
 
 def act(ec2: Any, counts: Counts, limits: Limits = LIMITS) -> Any:
     observation = observe(ec2, counts)
-    return apply(decide(observation, limits), observation, ec2, launch_template="worker")
+    return apply(decide(observation, limits), observation, ec2, PLACES)
 
 
 @given(
@@ -72,7 +74,7 @@ def test_plans_made_at_the_same_moment_and_applied_in_any_order_never_pass_the_m
         plans.append((decide(observation, LIMITS), observation))
     order.shuffle(plans)
     for plan, observation in plans:
-        apply(plan, observation, ec2, launch_template="worker")
+        apply(plan, observation, ec2, PLACES)
     assert ec2.most <= 20
 
 
@@ -82,7 +84,7 @@ def test_a_partial_read_of_a_launch_is_mended_by_the_next_evaluation_before_anyt
     # A reader sees five of the twelve: another view, another token, and eight too many.
     observation = observe(ec2, Counts(500, 0, 0))
     partial = replace(observation, instances=observation.instances[:5])
-    apply(decide(partial, LIMITS), partial, ec2, launch_template="worker")
+    apply(decide(partial, LIMITS), partial, ec2, PLACES)
     assert len(ec2.active()) == 27
     ec2.now += 5
     outcome = act(ec2, Counts(500, 0, 0))
@@ -93,7 +95,7 @@ def test_a_partial_read_of_a_launch_is_mended_by_the_next_evaluation_before_anyt
 def test_a_lambda_that_dies_between_launch_and_return_costs_nothing_but_a_look(new_ec2: Any) -> None:
     ec2 = new_ec2()
     observation = observe(ec2, Counts(100, 0, 0))
-    apply(decide(observation, LIMITS), observation, ec2, launch_template="worker")
+    apply(decide(observation, LIMITS), observation, ec2, PLACES)
     # Its answer is lost, and Lambda's own retry decides again, on a read that does not show the launch yet.
     ec2.lag = 5
     assert len(act(ec2, Counts(100, 0, 0)).launched) == 20

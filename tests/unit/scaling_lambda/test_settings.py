@@ -63,6 +63,8 @@ def test_the_net_comes_later_than_the_workers_own_idle_exit() -> None:
         ("NOVABURST_INSTANCE_TYPES", "c6i.large;c5.large"),
         ("NOVABURST_WATCH_SECONDS", "59"),
         ("NOVABURST_BOOT_GRACE_SECONDS", "True"),
+        ("NOVABURST_PRICE_PER_HOUR", "free"),
+        ("NOVABURST_SPOT", "yes"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_variable(variable: str, value: str) -> None:
@@ -81,5 +83,5 @@ def test_an_empty_variable_counts_as_not_set() -> None:
 
 def test_lists_are_separated_by_commas() -> None:
     settings = Settings.load({"NOVABURST_INSTANCE_TYPES": "c6i.large, c5.large", "NOVABURST_TRIGGERS": "wake"})
-    assert settings.instance_types == ("c6i.large", "c5.large")
+    assert settings.places.instance_types == ("c6i.large", "c5.large")
     assert settings.triggers == {"wake"}
