@@ -1,7 +1,10 @@
 """The whole system on one machine: starts every part in order, watches them, and ends them all."""
 
+import hashlib
 import logging
 import os
+import secrets
+import shlex
 import signal
 import sys
 import time
@@ -18,6 +21,8 @@ from local_cloud import lambda_deployment
 from local_cloud.children import Child, wait_until_exit_or
 from local_cloud.preflight import claim_state, free_port, require_free_port, require_memory
 from local_cloud.processes import Spawner
+from novaburst.commands.options import DEFAULT_URL
+from novaburst.commands.scale import LOCAL_TOKEN
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +99,7 @@ class LocalCloud:
         self._say(f"ready: http://127.0.0.1:{options.port}")
         self._bake_model()
         self._deploy_lambda()
+        self._step("by hand", self._scale_command())
 
     def _start_embedded_aws(self) -> None:
         options = self._options
@@ -110,9 +116,12 @@ class LocalCloud:
         options = self._options
         environment = {
             **os.environ,
-            "NOVABURST_PREFIX": options.prefix,
             "NOVABURST_STATE_DIR": str(options.state / "web"),
             "NOVABURST_BIND": f"127.0.0.1:{options.port}",
+            "NOVABURST_SCALING_FUNCTION": f"novaburst-scaling-{lambda_deployment.STAGE}-on_request",
+            "NOVABURST_SCALE_TOKEN_SHA256": hashlib.sha256(self._make_token().encode()).hexdigest(),
+            # The web tier decides by the same settings on the day when the Lambda cannot.
+            **self._scaling_environment(),
         }
         gunicorn = [str(Path(sys.executable).with_name("gunicorn")), "--config", "python:web_tier.gunicorn_config"]
         web = self._child("web tier", [*gunicorn, "web_tier.app:create_app()"], environment)
@@ -144,20 +153,41 @@ class LocalCloud:
     def _deploy_lambda(self) -> None:
         options = self._options
         staged = options.state / "lambda"
-        lambda_deployment.stage(
-            PROJECT,
-            staged,
-            {
-                "NOVABURST_PREFIX": options.prefix,
-                "NOVABURST_MAX_WORKERS": str(options.max_workers),
-                # The Lambda's net must come later than the worker's own idle exit.
-                "NOVABURST_IDLE_SECONDS": str(options.idle_seconds),
-                # Each local instance has one core.
-                "NOVABURST_IMAGES_PER_SECOND": "57",
-            },
-        )
+        lambda_deployment.stage(PROJECT, staged, self._scaling_environment())
         lambda_deployment.deploy(staged, os.environ)
         self._step("scaling", "Lambda deployed: alarms, schedule and wake on upload")
+
+    def _scaling_environment(self) -> dict[str, str]:
+        options = self._options
+        return {
+            "NOVABURST_PREFIX": options.prefix,
+            "NOVABURST_MAX_WORKERS": str(options.max_workers),
+            # The Lambda's net must come later than the worker's own idle exit.
+            "NOVABURST_IDLE_SECONDS": str(options.idle_seconds),
+            # Each local instance has one core.
+            "NOVABURST_IMAGES_PER_SECOND": "57",
+        }
+
+    @property
+    def _token_file(self) -> Path:
+        return self._options.state / LOCAL_TOKEN.name
+
+    def _make_token(self) -> str:
+        """A new token for the manual trigger, left where this user alone can read it."""
+        token = secrets.token_urlsafe(32)
+        self._token_file.unlink(missing_ok=True)
+        self._token_file.touch(mode=0o600)
+        self._token_file.write_text(token)
+        return token
+
+    def _scale_command(self) -> str:
+        words = ["novaburst", "scale", "--workers", "1"]
+        address = f"http://127.0.0.1:{self._options.port}"
+        if address != DEFAULT_URL:
+            words += ["--url", address]
+        if self._token_file != LOCAL_TOKEN.resolve():
+            words += ["--token-file", str(self._token_file)]
+        return shlex.join(words)
 
     def _watch(self) -> None:
         while True:

@@ -2,9 +2,11 @@
 
 import click
 
+DEFAULT_URL = "http://127.0.0.1:8000"
+
 url_option = click.option(
     "--url",
-    default="http://127.0.0.1:8000",
+    default=DEFAULT_URL,
     show_default=True,
     envvar="NOVABURST_URL",
     show_envvar=True,

@@ -16,7 +16,7 @@ from novaburst.commands.options import url_option
 from novaburst.commands.plans import plan_table
 
 # Where `novaburst up` leaves the token of the cloud that it runs.
-_LOCAL_TOKEN = Path(".novaburst") / "scale-token"
+LOCAL_TOKEN = Path(".novaburst") / "scale-token"
 
 
 @click.command("scale")
@@ -32,7 +32,7 @@ _LOCAL_TOKEN = Path(".novaburst") / "scale-token"
 @click.option(
     "--token-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help=f"A file that holds the token. Default, for a web tier on this machine: {_LOCAL_TOKEN}.",
+    help=f"A file that holds the token. Default, for a web tier on this machine: {LOCAL_TOKEN}.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def scale_command(
@@ -57,8 +57,8 @@ def scale_command(
 
 
 def _token(token: str | None, token_file: Path | None, url: str) -> str | None:
-    if token_file is None and token is None and _is_local(url) and _LOCAL_TOKEN.is_file():
-        token_file = _LOCAL_TOKEN
+    if token_file is None and token is None and _is_local(url) and LOCAL_TOKEN.is_file():
+        token_file = LOCAL_TOKEN
     return token if token_file is None else token_file.read_text().strip()
 
 
