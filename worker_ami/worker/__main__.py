@@ -22,6 +22,8 @@ from worker_ami.worker.decode import Limits
 from worker_ami.worker.engines import open_engine
 from worker_ami.worker.handler import Handler
 from worker_ami.worker.imds import InstanceMetadataError, instance_id
+from worker_ami.worker.isolated import Orders
+from worker_ami.worker.isolation import Isolation
 from worker_ami.worker.logs import start_logging
 from worker_ami.worker.model import ModelError, load_model
 from worker_ami.worker.pipeline import Pipeline, Queues
@@ -70,12 +72,23 @@ def _assemble(settings: WorkerSettings, instance: str, stop: threading.Event) ->
         Bucket(s3, settings.in_bucket),
         Bucket(s3, settings.out_bucket),
         classifier,
+        Isolation(_orders(settings), settings.image_seconds),
         worker=instance,
         max_bytes=settings.max_image_bytes,
         poison_receive_count=settings.poison_receive_count,
     )
     queues = Queues(request=Queue(sqs, settings.request_queue), response=Queue(sqs, settings.response_queue))
-    return Pipeline(queues, handler, settings, stop)
+    return Pipeline(queues, handler, settings, stop, classifier.longest_seconds)
+
+
+def _orders(settings: WorkerSettings) -> Orders:
+    return Orders(
+        model_dir=settings.model_dir,
+        engine=settings.engine,
+        max_bytes=settings.max_image_bytes,
+        max_pixels=settings.max_image_pixels,
+        memory=settings.isolation_bytes,
+    )
 
 
 def _stop_on_signals() -> threading.Event:

@@ -3,6 +3,7 @@
 import threading
 import time
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -27,6 +28,18 @@ class Classified:
     infer_ms: float
 
 
+class Classifies(Protocol):
+    """Whatever can say what is in an image: the worker's own process, or a child that suspects are given to."""
+
+    def classify(self, data: bytes) -> Classified:
+        """Classify the bytes of one uploaded file.
+
+        Raises:
+            ImageRefusedError: they give no image.
+        """
+        ...
+
+
 class Classifier:
     """Shared by all handler threads; at most `threads` images are computed at once."""
 
@@ -36,6 +49,8 @@ class Classifier:
         self._engine = engine
         self._limits = limits
         self._permits = threading.BoundedSemaphore(threads)
+        # When each image that is being computed began, by thread.
+        self._began: dict[int, float] = {}
 
     def classify(self, data: bytes) -> Classified:
         """Classify the bytes of one uploaded file.
@@ -43,13 +58,24 @@ class Classifier:
         Raises:
             ImageRefusedError: they give no image.
         """
-        preprocessing = self._model.definition.preprocessing
         with self._permits:
-            began = time.perf_counter()
-            image = decode(data, self._limits, short_side=_SPARE_SCALE * preprocessing.resize)
-            prepared = prepare(image, preprocessing)
-            decoded = time.perf_counter()
-            (logits,) = self._engine.logits(prepared[np.newaxis])
-            guesses = top_guesses(logits, self._model.labels)
-            inferred = time.perf_counter()
+            began = self._began[threading.get_ident()] = time.perf_counter()
+            try:
+                return self._classify(data, began)
+            finally:
+                del self._began[threading.get_ident()]
+
+    def longest_seconds(self) -> float:
+        """How long the image that has been computed for longest is being computed; 0 when there is none."""
+        now = time.perf_counter()
+        return max((now - began for began in list(self._began.values())), default=0.0)
+
+    def _classify(self, data: bytes, began: float) -> Classified:
+        preprocessing = self._model.definition.preprocessing
+        image = decode(data, self._limits, short_side=_SPARE_SCALE * preprocessing.resize)
+        prepared = prepare(image, preprocessing)
+        decoded = time.perf_counter()
+        (logits,) = self._engine.logits(prepared[np.newaxis])
+        guesses = top_guesses(logits, self._model.labels)
+        inferred = time.perf_counter()
         return Classified(guesses, (decoded - began) * 1000, (inferred - decoded) * 1000)

@@ -19,7 +19,8 @@ from novaburst.contract import ContractError, Failure, Request, Result, StageTim
 from novaburst.error_codes import ErrorCode
 from novaburst.objects import Bucket, ObjectMissingError, ObjectTooLargeError
 from novaburst.queues import Received
-from worker_ami.worker.classifier import Classifier
+from worker_ami.worker.classifier import Classifies
+from worker_ami.worker.isolation import IsolationError
 from worker_ami.worker.refusal import ImageRefusedError
 
 log = logging.getLogger(__name__)
@@ -46,13 +47,18 @@ class GivenBack:
 
 
 class Handler:
-    """Shared by all handler threads. `now` gives the moment of receipt, for the time a request was queued."""
+    """Shared by all handler threads.
+
+    An image at its first delivery goes to `classifier`, a suspect (delivered before) to `isolation`. `now` gives the
+    moment of receipt, for the time a request was queued.
+    """
 
     def __init__(
         self,
         in_bucket: Bucket,
         out_bucket: Bucket,
-        classifier: Classifier,
+        classifier: Classifies,
+        isolation: Classifies,
         *,
         worker: str,
         max_bytes: int,
@@ -62,6 +68,7 @@ class Handler:
         self._in_bucket = in_bucket
         self._out_bucket = out_bucket
         self._classifier = classifier
+        self._isolation = isolation
         self._worker = worker
         self._max_bytes = max_bytes
         self._poison_receive_count = poison_receive_count
@@ -89,8 +96,8 @@ class Handler:
                 log.error("left to the dead-letter queue: %s", error, extra=extra)  # noqa: TRY400 - it says it all
                 return GivenBack(received, 0)
             log.error("answered with an error: %s", error, extra=extra)  # noqa: TRY400 - it says it all
-            return Answered(received, self._store(result).to_message())
-        result = self._stored(received, request.id) or self._store(self._answer(received, request))
+            return Answered(received, self._store(result, received).to_message())
+        result = self._stored(received, request.id) or self._store(self._answer(received, request), received)
         return Answered(received, result.to_message())
 
     def _refusal_of(self, body: str, error: ContractError) -> Result | None:
@@ -117,7 +124,7 @@ class Handler:
         log.info("answered before: notice sent again", extra={"image": image_id})
         return result
 
-    def _store(self, result: Result) -> Result:
+    def _store(self, result: Result, received: Received) -> Result:
         self._out_bucket.put(result_key(result.id), result.to_json().encode(), content_type="application/json")
         log.info(
             "answered",
@@ -125,6 +132,7 @@ class Handler:
                 "image": result.id,
                 "label": result.label,
                 "error": result.error and result.error.code,
+                "deliveries": received.receive_count,
                 "ms": result.ms.model_dump(),
             },
         )
@@ -138,11 +146,13 @@ class Handler:
             began = time.perf_counter()
             data = self._fetch(request)
             ms["fetch"] = (time.perf_counter() - began) * 1000
-            seen = self._classifier.classify(data)
+            first = received.receive_count == 1
+            seen = (self._classifier if first else self._isolation).classify(data)
             ms |= {"decode": seen.decode_ms, "infer": seen.infer_ms}
         except ImageRefusedError as error:
             outcome = {"error": Failure(code=error.code, detail=error.detail)}
-        except (BotoCoreError, ClientError):
+        # Out of memory beside other images, or no child for a suspect: another try may well succeed.
+        except (BotoCoreError, ClientError, MemoryError, IsolationError):
             raise
         except Exception as error:
             log.exception("unexpected error", extra={"image": request.id})

@@ -20,6 +20,12 @@ from worker_ami.worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 
+_TICK_SECONDS = 0.5
+
+
+class StuckError(RuntimeError):
+    """An image is being computed for so long that its thread is taken for lost; only a new process can end it."""
+
 
 @dataclass(frozen=True)
 class Queues:
@@ -30,11 +36,22 @@ class Queues:
 
 
 class Pipeline:
-    """One worker's life. `stop` may be set from outside at any moment, and is set from inside when it is idle."""
+    """One worker's life. `stop` may be set from outside at any moment, and is set from inside when it is idle.
 
-    def __init__(self, queues: Queues, handler: Handler, settings: WorkerSettings, stop: threading.Event) -> None:
+    `longest_seconds` says how long the image that has been computed for longest is being computed.
+    """
+
+    def __init__(
+        self,
+        queues: Queues,
+        handler: Handler,
+        settings: WorkerSettings,
+        stop: threading.Event,
+        longest_seconds: Callable[[], float],
+    ) -> None:
         self._settings = settings
         self._handler = handler
+        self._longest_seconds = longest_seconds
         self._stop = stop
         self._todo: SimpleQueue[Received | None] = SimpleQueue()
         self._answers: SimpleQueue[Answered | None] = SimpleQueue()
@@ -55,6 +72,7 @@ class Pipeline:
         """Work until idle or stopped; whatever happens, nothing is held any more at the end.
 
         Raises:
+            StuckError: an image took too long; it was given back with the rest.
             Exception: the first unexpected error of a thread.
         """
         receiver = self._thread("receiver", self._receiver.run)
@@ -88,8 +106,18 @@ class Pipeline:
                 self._held.give_back([message], outcome.seconds)
 
     def _beat(self) -> None:
-        while not self._ended.wait(self._settings.heartbeat_seconds):
-            self._held.extend()
+        beaten_at = time.monotonic()
+        while not self._ended.wait(_TICK_SECONDS):
+            if not self._stop.is_set():
+                self._end_if_stuck()
+            if time.monotonic() - beaten_at >= self._settings.heartbeat_seconds:
+                beaten_at = time.monotonic()
+                self._held.extend()
+
+    def _end_if_stuck(self) -> None:
+        if self._longest_seconds() > self._settings.image_seconds:
+            self._failures.append(StuckError(f"an image was computed for more than {self._settings.image_seconds} s"))
+            self._stop.set()
 
     def _give_back_what_has_not_begun(self) -> None:
         waiting: list[Received] = []

@@ -26,6 +26,10 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def _half_of_the_memory() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+
+
 def _held(data: dict[str, Any]) -> int:
     return _HELD_PER_THREAD * int(data.get("threads", 1))
 
@@ -49,6 +53,11 @@ class WorkerSettings(Settings):
     heartbeat_seconds: PositiveInt = VISIBILITY_TIMEOUT_SECONDS // 3
     # The receive count at which a message is answered with an error instead of being tried again.
     poison_receive_count: Annotated[int, Field(ge=2)] = POISON_RECEIVE_COUNT
+    # How long one image may be computed. Beyond it the worker gives the image back and starts anew, or, where the
+    # image was a suspect computed in a child process, kills the child and answers with an error.
+    image_seconds: PositiveInt = 60
+    # The most memory that such a child may take for itself, in bytes.
+    isolation_bytes: PositiveInt = Field(default_factory=_half_of_the_memory)
     # How long a worker that is told to stop may finish what it has begun.
     grace_seconds: PositiveInt = 8
     max_image_bytes: PositiveInt = MAX_IMAGE_BYTES

@@ -1,6 +1,6 @@
 """A worker's parts, wired to one deployment in moto and to the real model, and a client that fills its queue."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -12,10 +12,12 @@ from novaburst.objects import Bucket
 from novaburst.queues import Queue, Received
 from novaburst.settings import Settings
 from tests.unit.worker_ami.baked import baked_model
-from worker_ami.worker.classifier import Classifier
+from worker_ami.worker.classifier import Classifier, Classifies
 from worker_ami.worker.decode import Limits
 from worker_ami.worker.engines import open_engine
 from worker_ami.worker.handler import Handler
+from worker_ami.worker.isolated import Orders
+from worker_ami.worker.isolation import Isolation
 from worker_ami.worker.pipeline import Queues
 
 WORKER = "i-0123456789abcdef0"
@@ -77,13 +79,30 @@ def classifier() -> Classifier:
     return Classifier(model, open_engine("onnxruntime", model), limits, threads=2)
 
 
+@pytest.fixture(scope="session")
+def isolation() -> Iterator[Isolation]:
+    orders = Orders(
+        model_dir=baked_model().folder,
+        engine="onnxruntime",
+        max_bytes=MAX_IMAGE_BYTES,
+        max_pixels=MAX_IMAGE_PIXELS,
+        memory=512 << 20,
+    )
+    isolation = Isolation(orders, seconds=20)
+    yield isolation
+    isolation.close()
+
+
 @pytest.fixture
-def new_handler(deployment: Deployment, classifier: Classifier) -> Callable[..., Handler]:
-    def build(used: Classifier = classifier, max_bytes: int = MAX_IMAGE_BYTES) -> Handler:
+def new_handler(deployment: Deployment, classifier: Classifier, isolation: Isolation) -> Callable[..., Handler]:
+    def build(
+        used: Classifies = classifier, max_bytes: int = MAX_IMAGE_BYTES, suspects: Classifies = isolation
+    ) -> Handler:
         return Handler(
             deployment.in_bucket,
             deployment.out_bucket,
             used,
+            suspects,
             worker=WORKER,
             max_bytes=max_bytes,
             poison_receive_count=POISON_RECEIVE_COUNT,

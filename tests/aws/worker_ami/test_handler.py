@@ -17,6 +17,7 @@ from tests.aws.worker_ami.conftest import WORKER, Deployment
 from tests.photos import larger_photos
 from worker_ami.worker.classifier import Classified, Classifier
 from worker_ami.worker.handler import Answered, GivenBack, Handler
+from worker_ami.worker.isolation import IsolationError
 
 
 def answered(outcome: Answered | GivenBack) -> Result:
@@ -87,6 +88,26 @@ def test_a_message_that_was_answered_before_is_not_classified_again(
 def test_a_redelivered_message_without_a_result_is_classified(deployment: Deployment, handler: Handler) -> None:
     deployment.ask(larger_photos()["daisy"].read_bytes())
     assert answered(handler.handle(replace(deployment.take(), receive_count=2))).label == "daisy"
+
+
+def test_an_image_that_was_delivered_before_never_meets_the_worker_s_own_process_again(
+    deployment: Deployment, new_handler: Callable[..., Handler], classifier: Classifier
+) -> None:
+    deployment.ask(larger_photos()["daisy"].read_bytes())
+    received = deployment.take()
+    handler = new_handler(_Never(), suspects=classifier)
+    assert answered(handler.handle(replace(received, receive_count=2))).label == "daisy"
+
+
+@pytest.mark.parametrize(("receive_count", "error"), [(1, MemoryError()), (2, IsolationError("no child"))])
+def test_an_image_on_which_there_is_no_verdict_yet_is_given_back(
+    deployment: Deployment, new_handler: Callable[..., Handler], receive_count: int, error: Exception
+) -> None:
+    request = deployment.ask(larger_photos()["daisy"].read_bytes())
+    received = replace(deployment.take(), receive_count=receive_count)
+    failing = _Failing(error)
+    assert isinstance(new_handler(failing, suspects=failing).handle(received), GivenBack)
+    assert not deployment.out_bucket.exists(result_key(request.id))
 
 
 def test_a_result_object_that_cannot_be_read_is_written_again(deployment: Deployment, handler: Handler) -> None:
@@ -188,6 +209,16 @@ def test_a_request_without_a_time_zone_is_read_as_utc(deployment: Deployment, ha
 )
 def test_no_body_whatever_ends_the_worker(handler: Handler, body: str) -> None:
     assert isinstance(handler.handle(message(body)), Answered | GivenBack)
+
+
+class _Failing(Classifier):
+    """A classifier that raises always the same."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def classify(self, data: bytes) -> Classified:
+        raise self._error
 
 
 class _Never(Classifier):

@@ -15,7 +15,7 @@ from tests.aws.worker_ami.conftest import Deployment
 from tests.photos import imagenet_photos, larger_photos
 from worker_ami.worker.classifier import Classified, Classifier
 from worker_ami.worker.handler import Handler
-from worker_ami.worker.pipeline import Pipeline, Queues
+from worker_ami.worker.pipeline import Pipeline, Queues, StuckError
 from worker_ami.worker.receiver import ReceiveError
 from worker_ami.worker.settings import WorkerSettings
 
@@ -31,10 +31,12 @@ def stop() -> threading.Event:
 def new_pipeline(
     aws: Settings, deployment: Deployment, new_handler: Callable[..., Handler], stop: threading.Event
 ) -> NewPipeline:
-    def build(handler: Handler | None = None, queues: Queues | None = None, **chosen: object) -> Pipeline:
+    def build(
+        handler: Handler | None = None, queues: Queues | None = None, longest: float = 0, **chosen: object
+    ) -> Pipeline:
         defaults: dict[str, object] = {"idle_seconds": 1, "poll_seconds": 1, "threads": 2, "prefix": aws.prefix}
         settings = WorkerSettings.load(**(defaults | chosen))
-        return Pipeline(queues or deployment.queues, handler or new_handler(), settings, stop)
+        return Pipeline(queues or deployment.queues, handler or new_handler(), settings, stop, lambda: longest)
 
     return build
 
@@ -243,6 +245,16 @@ def test_an_image_that_cannot_be_stored_now_is_not_lost(
         pass
     assert deployment.queues.request.depth().in_flight == 1
     assert deployment.notices() == []
+
+
+def test_an_image_that_hangs_beside_others_is_given_back_with_the_rest_and_ends_the_worker_with_an_error(
+    deployment: Deployment, new_pipeline: NewPipeline, new_handler: Callable[..., Handler], gate: Gate
+) -> None:
+    deployment.ask(larger_photos()["daisy"].read_bytes())
+    with pytest.raises(StuckError, match="more than 60 s"):
+        new_pipeline(new_handler(gate), longest=61, grace_seconds=1, idle_seconds=30).run()
+    assert deployment.queues.request.depth().in_flight == 0
+    assert deployment.queues.request.depth().visible == 1
 
 
 class _Broken(Queue):

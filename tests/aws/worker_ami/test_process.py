@@ -10,13 +10,18 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from novaburst.contract import Request, Result, new_id, result_key, utc_now
 from novaburst.settings import Settings
 from tests.aws.worker_ami.conftest import WORKER
+from tests.photos import larger_photos
+from tests.poisoned import FOLDER as POISON_FOLDER
+from tests.poisoned import poison
 from tests.unit.worker_ami.baked import FOLDER, baked_model
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -52,7 +57,7 @@ def environment() -> Iterator[dict[str, str]]:
     for bucket in (settings.in_bucket, settings.out_bucket):
         s3.create_bucket(Bucket=bucket)
     for queue in (settings.request_queue, settings.response_queue):
-        sqs.create_queue(QueueName=queue)
+        sqs.create_queue(QueueName=queue, Attributes={"VisibilityTimeout": "2"})
     with ThreadingHTTPServer(("127.0.0.1", 0), _Metadata) as metadata:
         thread = Thread(target=metadata.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
@@ -66,6 +71,8 @@ def environment() -> Iterator[dict[str, str]]:
             "NOVABURST_PREFIX": settings.prefix,
             "NOVABURST_MODEL_DIR": str(FOLDER),
             "NOVABURST_POLL_SECONDS": "1",
+            "NOVABURST_VISIBILITY_SECONDS": "2",
+            "NOVABURST_HEARTBEAT_SECONDS": "1",
         }
         metadata.shutdown()
         thread.join()
@@ -82,10 +89,11 @@ def start(environment: dict[str, str], **more: str) -> subprocess.Popen[str]:
     )
 
 
-def end(worker: subprocess.Popen[str]) -> tuple[int, list[dict[str, object]]]:
+def end(worker: subprocess.Popen[str]) -> tuple[int, list[dict[str, Any]]]:
     """The exit status and the log of a worker that ends by itself."""
     _, log = worker.communicate(timeout=30)
-    return worker.returncode, [json.loads(line) for line in log.splitlines()]
+    lines = [line for line in log.splitlines() if line.startswith("{")]
+    return worker.returncode, [json.loads(line) for line in lines]
 
 
 def test_an_idle_worker_says_finished_with_status_zero(environment: dict[str, str]) -> None:
@@ -105,6 +113,60 @@ def test_a_worker_told_to_stop_ends_within_its_grace_with_status_zero(environmen
     assert status == 0
     assert time.monotonic() - began < 5
     assert log[0]["message"] == "SIGTERM: stopping"
+
+
+def ask(environment: dict[str, str], contents: list[bytes]) -> list[str]:
+    """Store and queue images as a client would; their ids."""
+    endpoint = environment["AWS_ENDPOINT_URL"]
+    s3, sqs = boto3.client("s3", endpoint_url=endpoint), boto3.client("sqs", endpoint_url=endpoint)
+    settings = Settings.load(prefix=environment["NOVABURST_PREFIX"])
+    url = sqs.get_queue_url(QueueName=settings.request_queue)["QueueUrl"]
+    ids = []
+    for content in contents:
+        image_id = new_id()
+        s3.put_object(Bucket=settings.in_bucket, Key=image_id, Body=content)
+        request = Request(id=image_id, batch="b", bucket=settings.in_bucket, key=image_id, name="n", sent=utc_now())
+        sqs.send_message(QueueUrl=url, MessageBody=request.to_message())
+        ids.append(image_id)
+    return ids
+
+
+def answer(environment: dict[str, str], image_id: str) -> str | None:
+    """The label of an image, or the code of its error."""
+    settings = Settings.load(prefix=environment["NOVABURST_PREFIX"])
+    s3 = boto3.client("s3", endpoint_url=environment["AWS_ENDPOINT_URL"])
+    stored = s3.get_object(Bucket=settings.out_bucket, Key=result_key(image_id))
+    result = Result.parse(stored["Body"].read())
+    return result.error.code if result.error else result.label
+
+
+def test_an_image_that_aborts_its_worker_is_answered_at_its_second_delivery_and_harms_no_other(
+    environment: dict[str, str],
+) -> None:
+    environment |= {"PYTHONPATH": str(POISON_FOLDER), "NOVABURST_IDLE_SECONDS": "4"}
+    daisy = larger_photos()["daisy"].read_bytes()
+    ids = ask(environment, [daisy, daisy, poison("abort"), daisy, daisy, daisy])
+    crashed, first_log = end(start(environment))
+    assert crashed == -signal.SIGABRT
+    status, second_log = end(start(environment))
+    assert status == 0
+    assert [answer(environment, image_id) for image_id in ids] == [*["daisy"] * 2, "worker_crashed", *["daisy"] * 3]
+    deliveries = {line["image"]: line["deliveries"] for line in first_log + second_log if "deliveries" in line}
+    assert deliveries.keys() == set(ids)
+    assert deliveries[ids[2]] == 2
+    assert max(deliveries.values()) == 2
+
+
+def test_an_image_that_hangs_is_given_up_and_then_answered_at_its_second_delivery(environment: dict[str, str]) -> None:
+    environment |= {"PYTHONPATH": str(POISON_FOLDER), "NOVABURST_IDLE_SECONDS": "3", "NOVABURST_IMAGE_SECONDS": "1"}
+    (image_id,) = ask(environment, [poison("hang")])
+    status, log = end(start(environment, NOVABURST_GRACE_SECONDS="1"))
+    assert status == 1
+    assert "computed for more than 1 s" in log[-1]["traceback"]
+    status, log = end(start(environment))
+    assert status == 0
+    assert answer(environment, image_id) == "worker_crashed"
+    assert {line["deliveries"] for line in log if "deliveries" in line} == {2}
 
 
 @pytest.mark.parametrize(
