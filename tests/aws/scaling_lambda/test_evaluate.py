@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from novaburst.settings import Settings as SharedSettings
 from scaling_lambda.evaluate import Evaluator
@@ -97,7 +98,7 @@ def test_a_queue_that_does_not_exist_is_an_error_and_launches_nothing(sqs: Any, 
     evaluator = Evaluator(
         Settings.load({"NOVABURST_PREFIX": "not-there", "NOVABURST_MIN_WORKERS": "1"}), sqs, ec2, clock
     )
-    with pytest.raises(sqs.exceptions.QueueDoesNotExist):
+    with pytest.raises(ClientError, match=r"NonExistentQueue|QueueDoesNotExist"):
         evaluator.evaluate()
     assert running(ec2) == 0
 
