@@ -4,18 +4,20 @@ It needs no token, like the status: it changes nothing, and an instance's id, st
 account's keys. What AWS says in its errors (account numbers, names of users) is not passed on.
 """
 
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, is_dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, jsonify
 
 from scaling_lambda.cost import Prices
 from scaling_lambda.fleet import Instance, State
 from scaling_lambda.observe import ObservationError
-from scaling_lambda.policy import Limits
 from web_tier.problems import Problem
 from web_tier.tier import tier
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 blueprint = Blueprint("fleet", __name__)
 
@@ -33,7 +35,7 @@ def fleet() -> Response:
         at=observation.at.isoformat(timespec="milliseconds"),
         counts={**asdict(counts), "backlog": counts.backlog},
         instances=[_instance(one) for one in observation.instances if one.state is not State.TERMINATED],
-        limits=_limits(parts.scaling_settings.limits),
+        limits=_shown(parts.scaling_settings.limits),
         plan=asdict(plan),
         evaluations=[asdict(evaluation) for evaluation in parts.evaluations.latest()],
     )
@@ -52,7 +54,7 @@ def _instance(instance: Instance) -> dict[str, Any]:
     }
 
 
-def _limits(limits: Limits) -> dict[str, Any]:
+def _shown(limits: "DataclassInstance") -> dict[str, Any]:
     """The limits as JSON has them: a length of time in seconds, under a name that says so."""
     shown: dict[str, Any] = {}
     for field in fields(limits):
@@ -61,5 +63,5 @@ def _limits(limits: Limits) -> dict[str, Any]:
             shown[f"{field.name}_seconds"] = value.total_seconds()
         # What an hour costs stands in the plan; the table of all prices is not a limit.
         elif not isinstance(value, Prices):
-            shown[field.name] = value
+            shown[field.name] = _shown(value) if is_dataclass(value) and not isinstance(value, type) else value
     return shown
