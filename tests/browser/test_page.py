@@ -68,10 +68,14 @@ def test_results_arrive_while_the_page_is_open_without_a_reload(
     upload(page, site, photos)
     expect(page.locator(".image.pending .label")).to_have_text(["Waiting for a worker…"] * 4)
     expect(page.locator("#summary")).to_have_text("0 of 4 classified · 4 to go")
+    # Whoever waits sees what for, and on pointing at it why.
+    expect(page.locator("#fleet")).to_contain_text("0 workers running · 1 more wanted")
+    expect(page.locator("#fleet")).to_have_attribute("title", re.compile(r"waiting.* 1 wanted by proportional"))
     page.screenshot(path=SHOTS / "waiting.png", full_page=True)
     site.working.set()
     expect(page.locator(".image.done")).to_have_count(4)
     expect(page.locator("#overall")).to_have_js_property("position", 1)
+    expect(page.locator("#fleet")).to_be_hidden()
 
 
 def test_the_other_guesses_open_and_both_downloads_hold_the_batch(

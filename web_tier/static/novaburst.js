@@ -5,6 +5,8 @@
   // Between two looks at the batch, in milliseconds: soon after news, later while nothing happens.
   const SOON = 300;
   const LATE = 2000;
+  // Between two looks at the fleet, in milliseconds.
+  const FLEET = 5000;
 
   const app = document.getElementById("app");
   const element = (id) => document.getElementById(id);
@@ -18,6 +20,7 @@
   let counts = { total: 0, done: 0, failed: 0, pending: 0 };
   let timer = null;
   let pause = SOON;
+  let fleetSeen = -Infinity;
 
   function percent(score) {
     return score > 0 && score < 0.01 ? "<1 %" : `${Math.round(100 * score)} %`;
@@ -226,8 +229,35 @@
       element("trouble").hidden = false;
     }
     summarise();
+    lookAtFleet();
     clearTimeout(timer);
     if (counts.pending || local || !element("trouble").hidden) timer = setTimeout(look, pause);
+  }
+
+  // Who waits may know what for; without an answer the line is left out.
+  async function lookAtFleet() {
+    if (!counts.pending) element("fleet").hidden = true;
+    if (!counts.pending || performance.now() - fleetSeen < FLEET) return;
+    fleetSeen = performance.now();
+    try {
+      const response = await fetch("/api/v1/fleet", { headers: { Accept: "application/json" } });
+      const fleet = await response.json();
+      element("fleet").textContent = fleetWords(fleet);
+      element("fleet").title = fleet.plan.reason;
+      element("fleet").hidden = !counts.pending;
+    } catch {
+      element("fleet").hidden = true;
+    }
+  }
+
+  function fleetWords(fleet) {
+    const count = (state) => fleet.instances.filter((instance) => instance.state === state).length;
+    const some = (number, what) => `${number} ${what}${number === 1 ? "" : "s"}`;
+    const words = [`${some(count("running"), "worker")} running`];
+    if (count("pending")) words.push(`${count("pending")} starting`);
+    if (fleet.plan.launch) words.push(`${fleet.plan.launch} more wanted`);
+    words.push(`${some(fleet.counts.backlog, "image")} in the queue`);
+    return words.join(" · ");
   }
 
   function summarise() {
