@@ -69,7 +69,7 @@ def test_results_arrive_while_the_page_is_open_without_a_reload(
     expect(page.locator(".image.pending .label")).to_have_text(["Waiting for a worker…"] * 4)
     expect(page.locator("#summary")).to_have_text("0 of 4 classified · 4 to go")
     # Whoever waits sees what for, and on pointing at it why.
-    expect(page.locator("#fleet")).to_contain_text("0 workers running · 1 more wanted")
+    expect(page.locator("#fleet")).to_contain_text("0 workers running · 1 more wanted", timeout=10_000)
     expect(page.locator("#fleet")).to_have_attribute("title", re.compile(r"waiting.* 1 wanted by proportional"))
     page.screenshot(path=SHOTS / "waiting.png", full_page=True)
     site.working.set()

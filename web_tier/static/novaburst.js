@@ -5,8 +5,8 @@
   // Between two looks at the batch, in milliseconds: soon after news, later while nothing happens.
   const SOON = 300;
   const LATE = 2000;
-  // Between two looks at the fleet, in milliseconds.
-  const FLEET = 5000;
+  // Between two looks at the fleet, in milliseconds: the server itself looks no more often.
+  const FLEET = 2000;
 
   const app = document.getElementById("app");
   const element = (id) => document.getElementById(id);
