@@ -1,8 +1,8 @@
 """`python -m worker_ami.worker`: one worker's life, and what its end means to the machine.
 
-Exit status 0 says "finished: power this machine off": idle for long enough, or told to stop by SIGTERM (the machine is
-going away, or its operator ends it). Any other status is a failure, which systemd answers with a restart, and a run of
-failures with a power-off.
+Exit status 0 says "finished: power this machine off": idle for long enough, too old, told by EC2 that the spot instance
+is taken away, or told to stop by SIGTERM (the machine is going away, or its operator ends it). Any other status is a
+failure, which systemd answers with a restart, and a run of failures with a power-off.
 """
 
 import logging
@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from novaburst.aws import s3_client, sqs_client
@@ -21,13 +22,15 @@ from worker_ami.worker.classifier import Classifier
 from worker_ami.worker.decode import Limits
 from worker_ami.worker.engines import open_engine
 from worker_ami.worker.handler import Handler
-from worker_ami.worker.imds import InstanceMetadataError, instance_id
+from worker_ami.worker.imds import InstanceMetadata, InstanceMetadataError, instance_id
 from worker_ami.worker.isolated import Orders
 from worker_ami.worker.isolation import Isolation
 from worker_ami.worker.logs import start_logging
 from worker_ami.worker.model import ModelError, load_model
+from worker_ami.worker.notices import Notices
 from worker_ami.worker.pipeline import Pipeline, Queues
 from worker_ami.worker.settings import WorkerSettings
+from worker_ami.worker.watchdog import watch
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +57,17 @@ def main() -> int:
         _seconds_since_process_start(),
         extra={"engine": settings.engine, "threads": settings.threads, "held": settings.held},
     )
+    ended = threading.Event()
+    _beside(watch, ended)
+    notices = Notices(InstanceMetadata(), interrupted=stop.set, rebalance=pipeline.leave_when_empty)
+    _beside(notices.run, ended)
     try:
         pipeline.run()
     except Exception:
         log.critical("ended by an unexpected error", exc_info=True)
         return 1
+    finally:
+        ended.set()
     log.info("finished")
     return 0
 
@@ -79,6 +88,10 @@ def _assemble(settings: WorkerSettings, instance: str, stop: threading.Event) ->
     )
     queues = Queues(request=Queue(sqs, settings.request_queue), response=Queue(sqs, settings.response_queue))
     return Pipeline(queues, handler, settings, stop, classifier.longest_seconds)
+
+
+def _beside(run: Callable[[threading.Event], None], ended: threading.Event) -> None:
+    threading.Thread(name=run.__qualname__, target=run, args=(ended,), daemon=True).start()
 
 
 def _orders(settings: WorkerSettings) -> Orders:

@@ -71,6 +71,8 @@ def main(orders: Orders) -> None:
         signal.signal(number, signal.SIG_IGN)
     # A core file of a worker on its way to power-off helps nobody.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # When the machine's memory runs out, the child is the first to go.
+    Path("/proc/self/oom_score_adj").write_text("1000")
     start_logging()
     # Whatever a library prints must not end up between the frames.
     answers = os.fdopen(os.dup(1), "wb")

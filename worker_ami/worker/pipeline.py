@@ -1,7 +1,8 @@
 """The worker's threads side by side: one receiver, a handler for each message held, one finisher, one heartbeat.
 
 Network waits hide behind the CPU's work; the classifier alone bounds that to the cores. The life ends in one of three
-ways: idle (returns), told to stop (returns, after giving back what had not begun), or an unexpected error (raises).
+ways: idle (returns), told to stop or too old (returns, after giving back what had not begun), or an unexpected error
+(raises).
 """
 
 import logging
@@ -36,7 +37,7 @@ class Queues:
 
 
 class Pipeline:
-    """One worker's life. `stop` may be set from outside at any moment, and is set from inside when it is idle.
+    """One worker's life. `stop` may be set from outside at any moment, and is set from inside at its own end.
 
     `longest_seconds` says how long the image that has been computed for longest is being computed.
     """
@@ -65,6 +66,7 @@ class Pipeline:
             poll_seconds=settings.poll_seconds,
         )
         self._finisher = Finisher(queues.response, self._held, self._answers)
+        self._began = time.monotonic()
         self._ended = threading.Event()
         self._failures: list[BaseException] = []
 
@@ -94,6 +96,10 @@ class Pipeline:
         if self._failures:
             raise self._failures[0]
 
+    def leave_when_empty(self) -> None:
+        """End at the next empty poll with nothing held, instead of waiting to be idle."""
+        self._receiver.leave_when_empty()
+
     def _handle_all(self) -> None:
         while (message := self._todo.get()) is not None:
             if self._stop.is_set():
@@ -110,6 +116,7 @@ class Pipeline:
         while not self._ended.wait(_TICK_SECONDS):
             if not self._stop.is_set():
                 self._end_if_stuck()
+                self._end_if_old()
             if time.monotonic() - beaten_at >= self._settings.heartbeat_seconds:
                 beaten_at = time.monotonic()
                 self._held.extend()
@@ -117,6 +124,12 @@ class Pipeline:
     def _end_if_stuck(self) -> None:
         if self._longest_seconds() > self._settings.image_seconds:
             self._failures.append(StuckError(f"an image was computed for more than {self._settings.image_seconds} s"))
+            self._stop.set()
+
+    def _end_if_old(self) -> None:
+        # From this process's start and not the machine's: a restart is rare, and the Lambda's net counts from launch.
+        if time.monotonic() - self._began >= self._settings.max_age_seconds:
+            log.warning("%d s old: finished", self._settings.max_age_seconds)
             self._stop.set()
 
     def _give_back_what_has_not_begun(self) -> None:

@@ -44,6 +44,7 @@ class Receiver:
         self._idle_seconds = idle_seconds
         self._poll_seconds = poll_seconds
         self._clock = clock
+        self._leaving = threading.Event()
         self._failing_since: float | None = None
         self._pause = 1.0
 
@@ -57,6 +58,10 @@ class Receiver:
             if room := self._held.wait_for_room(timeout=0.5):
                 self._poll(room)
 
+    def leave_when_empty(self) -> None:
+        """End at the next empty poll with nothing held, instead of waiting to be idle."""
+        self._leaving.set()
+
     def _poll(self, room: int) -> None:
         try:
             messages = self._queue.receive(at_most=room, wait_seconds=self._wait_seconds())
@@ -66,7 +71,7 @@ class Receiver:
         self._failing_since, self._pause = None, 1.0
         if messages:
             self._take(messages)
-        elif self._held.idle_seconds() >= self._idle_seconds:
+        elif self._held.idle_seconds() >= self._idle_seconds or (self._leaving.is_set() and not self._held.count):
             log.info("idle for %.0f s: finished", self._held.idle_seconds())
             self._stop.set()
 

@@ -53,6 +53,8 @@ class WorkerSettings(Settings):
     heartbeat_seconds: PositiveInt = VISIBILITY_TIMEOUT_SECONDS // 3
     # The receive count at which a message is answered with an error instead of being tried again.
     poison_receive_count: Annotated[int, Field(ge=2)] = POISON_RECEIVE_COUNT
+    # How old a worker may grow. Half an hour before the scaling Lambda's net, which counts from the launch.
+    max_age_seconds: PositiveInt = 23 * 3600 + 1800
     # How long one image may be computed. Beyond it the worker gives the image back and starts anew, or, where the
     # image was a suspect computed in a child process, kills the child and answers with an error.
     image_seconds: PositiveInt = 60

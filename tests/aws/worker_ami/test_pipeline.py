@@ -101,6 +101,30 @@ def test_a_worker_without_work_ends_after_its_idle_time_and_not_before(new_pipel
     assert 2 <= time.monotonic() - began < 5
 
 
+def test_a_worker_that_may_soon_be_taken_away_works_on_and_leaves_at_the_first_empty_poll(
+    deployment: Deployment, new_pipeline: NewPipeline
+) -> None:
+    requests = [deployment.ask(larger_photos()["daisy"].read_bytes()) for _ in range(12)]
+    pipeline = new_pipeline(idle_seconds=600)
+    pipeline.leave_when_empty()
+    pipeline.run()
+    assert all(deployment.result(request).label == "daisy" for request in requests)
+    assert deployment.queues.request.depth().backlog == 0
+
+
+def test_a_worker_that_is_too_old_gives_back_what_it_has_not_begun_and_ends(
+    deployment: Deployment, new_pipeline: NewPipeline, new_handler: Callable[..., Handler], gate: Gate
+) -> None:
+    requests = [deployment.ask(larger_photos()["daisy"].read_bytes()) for _ in range(5)]
+    with running(new_pipeline(new_handler(gate), held=2, max_age_seconds=1, idle_seconds=600)):
+        eventually(lambda: gate.waiting == 2)
+        time.sleep(2)
+        gate.opened.set()
+    stored = sum(deployment.out_bucket.exists(result_key(request.id)) for request in requests)
+    depth = deployment.queues.request.depth()
+    assert (stored, depth.visible, depth.in_flight) == (2, 3, 0)
+
+
 def test_a_worker_is_not_idle_while_it_works(
     deployment: Deployment, new_pipeline: NewPipeline, new_handler: Callable[..., Handler], gate: Gate
 ) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from worker_ami.worker.settings import WorkerSettings
+
 PROJECT = Path(__file__).resolve().parents[3]
 TEMPLATE = PROJECT / "worker_ami" / "packer.json"
 
@@ -70,6 +72,14 @@ def test_a_run_of_crashes_powers_the_machine_off(unit: dict[str, str]) -> None:
     assert unit["StartLimitAction"] == "poweroff"
     # Five starts of a worker that gives up after two minutes without its queue must count as one run.
     assert int(unit["StartLimitIntervalSec"]) > int(unit["StartLimitBurst"]) * 150
+
+
+def test_a_child_that_is_killed_for_its_memory_does_not_end_the_worker(unit: dict[str, str]) -> None:
+    assert unit["OOMPolicy"] == "continue"
+
+
+def test_a_worker_without_signs_of_life_is_restarted_later_than_one_image_may_take(unit: dict[str, str]) -> None:
+    assert int(unit["WatchdogSec"]) > WorkerSettings.load().image_seconds
 
 
 def test_the_worker_gets_longer_to_stop_than_it_takes(unit: dict[str, str]) -> None:

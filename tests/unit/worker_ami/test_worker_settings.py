@@ -5,6 +5,7 @@ import os
 import pytest
 
 from novaburst.settings import SettingsError
+from scaling_lambda.settings import MAX_AGE_SECONDS
 from worker_ami.worker.settings import WorkerSettings
 
 
@@ -16,6 +17,10 @@ def test_threads_follow_the_cores_and_held_follows_the_threads(monkeypatch: pyte
     assert WorkerSettings.load().held == 24
     monkeypatch.setenv("NOVABURST_HELD", "5")
     assert WorkerSettings.load().held == 5
+
+
+def test_a_worker_ends_of_age_well_before_the_lambda_s_net_ends_it() -> None:
+    assert WorkerSettings.load().max_age_seconds <= MAX_AGE_SECONDS - 600
 
 
 @pytest.mark.parametrize(
