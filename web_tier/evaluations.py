@@ -21,9 +21,8 @@ class Evaluation:
     reason: str
     want: int
     have: int
-    launched: int
-    terminated: int
-    failures: int
+    # How many instances were launched, terminated and so on, and how many failures there were; only what is not zero.
+    did: dict[str, int]
 
     @classmethod
     def of(cls, evaluated: Evaluated) -> "Evaluation":
@@ -35,9 +34,7 @@ class Evaluation:
             reason=plan["reason"],
             want=plan["want"],
             have=plan["have"],
-            launched=len(outcome["launched"]),
-            terminated=len(outcome["terminated"]),
-            failures=len(outcome["failures"]),
+            did={name: len(items) for name, items in outcome.items() if items},
         )
 
 

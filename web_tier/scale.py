@@ -52,8 +52,8 @@ def scale() -> Response:
         audit.warning("%s", json.dumps(entry | {"refused": getattr(error, "status", None), "why": str(error)}))
         raise
     done = Evaluation.of(evaluated)
-    figures = {"launched": done.launched, "terminated": done.terminated, "failures": done.failures}
-    audit.info("%s", json.dumps(entry | {"via": done.via, "want": done.want, "have": done.have} | figures))
+    came = {"via": done.via, "want": done.want, "have": done.have, "did": done.did}
+    audit.info("%s", json.dumps(entry | came))
     if not asked.dry_run:
         tier().evaluations.add(done)
         tier().fleet.forget()

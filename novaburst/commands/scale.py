@@ -17,6 +17,8 @@ from novaburst.commands.plans import plan_table
 
 # Where `novaburst up` leaves the token of the cloud that it runs.
 LOCAL_TOKEN = Path(".novaburst") / "scale-token"
+# What of an outcome are not ids of instances but words.
+_IN_WORDS = {"short": "short capacity", "deferred": "left to another evaluation", "failures": "[red]failed[/]"}
 
 
 @click.command("scale")
@@ -79,7 +81,9 @@ def _print(report: dict[str, Any], *, dry_run: bool) -> None:
     if dry_run:
         console.print(f"planned by {by}; nothing was done")
         return
-    done = [f"{len(ids)} {name}" for name, ids in report["outcome"].items() if name != "failures" and ids]
-    console.print(f"done by {by}: {', '.join(done) or 'nothing to do'}")
-    for failure in report["outcome"]["failures"]:
-        console.print(f"[red]failed:[/] {escape(failure)}", soft_wrap=True)
+    outcome = report["outcome"]
+    done = [f"{len(ids)} {name.replace('_', ' ')}" for name, ids in outcome.items() if ids and name not in _IN_WORDS]
+    console.print(f"done by {by}: {', '.join(done) or 'nothing'}")
+    for name, heading in _IN_WORDS.items():
+        for text in outcome[name]:
+            console.print(f"{heading}: {escape(text)}", soft_wrap=True)

@@ -35,7 +35,7 @@ def test_a_worker_started_by_hand_finds_nothing_to_do_and_ends_itself(cloud: Clo
     until(cloud.workers, 20)
     seen = fleet(cloud)
     assert [one["id"] for one in seen["instances"] if one["state"] in {"pending", "running"}] == [instance]
-    assert seen["evaluations"][0]["launched"] == 1
+    assert seen["evaluations"][0]["did"] == {"launched": 1}
 
     until(lambda: not cloud.workers(), 40)
     until(lambda: not fleet(cloud)["plan"]["have"], 10)

@@ -256,7 +256,7 @@ def test_who_asked_for_what_and_what_came_of_it_is_one_line(
     assert line["token"] == hashlib.sha256(TOKEN.encode()).hexdigest()[:8]
     assert (line["remote"], line["forwarded"], line["request"]) == ("127.0.0.1", "198.51.100.7", "proxy-77")
     assert line["asked"] == {"workers": 1, "dry_run": False}
-    assert (line["via"], line["want"], line["launched"]) == ("lambda", 1, 1)
+    assert (line["via"], line["want"], line["did"]) == ("lambda", 1, {"launched": 1})
     assert TOKEN not in caplog.text
 
 
@@ -292,7 +292,7 @@ def test_the_fleet_shows_instances_limits_the_plan_and_the_evaluations_made_here
     assert (fleet["plan"]["want"], fleet["plan"]["have"]) == (0, 1)
     assert "0 waiting" in fleet["plan"]["reason"]
     [evaluation] = fleet["evaluations"]
-    assert (evaluation["via"], evaluation["want"], evaluation["launched"]) == ("lambda", 1, 1)
+    assert (evaluation["via"], evaluation["want"], evaluation["did"]) == ("lambda", 1, {"launched": 1})
 
 
 def test_a_marked_instance_is_shown_with_its_mark(client: FlaskClient, healthy: Any, ec2: Any) -> None:

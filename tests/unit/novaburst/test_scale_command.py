@@ -18,7 +18,7 @@ def report(**changes: Any) -> dict[str, Any]:
     cost = {"active": 0.0, "planned": 0.17, "currency": "USD"}
     plan = {"want": 2, "have": 0, "launch": 2, "reason": "0 waiting", "cost_per_hour": cost}
     actions: dict[str, list[object]] = {"terminate": [], "mark": [], "unmark": []}
-    outcome = {"launched": ["i-1", "i-2"], "terminated": [], "short": [], "failures": []}
+    outcome = {"launched": ["i-1", "i-2"], "terminated": [], "short": [], "deferred": [], "failures": []}
     whole = {"via": "lambda", "lambda_failure": None, "plan": plan | actions, "outcome": outcome}
     return whole | changes
 
@@ -120,17 +120,26 @@ def test_a_person_is_told_that_the_lambda_is_broken(web_tier: WebTier) -> None:
     assert "done by the web tier itself" in result.stdout
 
 
+def test_short_capacity_is_told_in_words_and_is_no_failure(web_tier: WebTier) -> None:
+    short = ["VcpuLimitExceeded for c6i.large in any zone"]
+    web_tier.body = report(outcome={"launched": ["i-1"], "short": short, "deferred": [], "failures": []})
+    result = run(web_tier)
+    assert result.exit_code == 0
+    assert "done by the scaling Lambda: 1 launched\n" in result.stdout
+    assert f"short capacity: {short[0]}" in result.stdout
+
+
 def test_a_dry_run_does_not_claim_to_have_done_anything(web_tier: WebTier) -> None:
-    outcome = {"launched": [], "terminated": [], "short": [], "failures": []}
+    outcome = {"launched": [], "terminated": [], "short": [], "deferred": [], "failures": []}
     web_tier.body = report(outcome=outcome)
     assert "planned by the scaling Lambda; nothing was done" in run(web_tier, "--dry-run").stdout
 
 
 def test_a_failure_is_the_exit_status_in_both_forms(web_tier: WebTier) -> None:
-    outcome = {"launched": [], "terminated": [], "failures": ["launch of 2: UnauthorizedOperation"]}
-    web_tier.body = report(outcome=outcome)
+    failed = ["launch of 2: UnauthorizedOperation"]
+    web_tier.body = report(outcome={"launched": [], "short": [], "deferred": [], "failures": failed})
     result = run(web_tier)
-    assert (result.exit_code, "UnauthorizedOperation" in result.stdout) == (1, True)
+    assert (result.exit_code, "failed: launch of 2: UnauthorizedOperation" in result.stdout) == (1, True)
     result = run(web_tier, "--json")
     assert result.exit_code == 1
     assert json.loads(result.stdout) == web_tier.body
