@@ -1,13 +1,14 @@
 """A plan turned into EC2 calls that can be repeated, overlapped and partly refused without harm."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scaling_lambda.fleet import MARK_TAG, Mark, Observation
-from scaling_lambda.launch import Places, error_code, launch
-from scaling_lambda.policy import Action, Plan
+from scaling_lambda.fleet import MARK_TAG, STANDBY_TAG, WARM_TAG, Action, Mark, Observation
+from scaling_lambda.launch import SHORT_CAPACITY, Places, error_code, launch
+from scaling_lambda.policy import Plan
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
@@ -20,9 +21,14 @@ class Outcome:
     """What happened: ids of instances, and in `failures` what did not work, in words."""
 
     launched: list[str] = field(default_factory=list)
+    started: list[str] = field(default_factory=list)
     terminated: list[str] = field(default_factory=list)
     marked: list[str] = field(default_factory=list)
     unmarked: list[str] = field(default_factory=list)
+    standing_by: list[str] = field(default_factory=list)
+    stood_down: list[str] = field(default_factory=list)
+    kept_warm: list[str] = field(default_factory=list)
+    let_cool: list[str] = field(default_factory=list)
     # Each refusal for lack of capacity or quota, as "<code> for <type> in <subnet>". Normal, not failures.
     short: list[str] = field(default_factory=list)
     # Launches left to another evaluation that is under way.
@@ -33,8 +39,12 @@ class Outcome:
 def apply(plan: Plan, observation: Observation, ec2: "EC2Client", places: Places) -> Outcome:
     """Do what the plan says. One item that fails does not stop the others; the next evaluation sees it again."""
     outcome = Outcome()
-    if plan.launch > 0:
-        launched = launch(plan.launch, observation, ec2, places)
+    if plan.start:
+        _start(plan.start, ec2, outcome)
+    # Whatever does not start is launched anew, and at once.
+    wanted = plan.launch + len(plan.start) - len(outcome.started)
+    if wanted > 0:
+        launched = launch(wanted, observation, ec2, places)
         outcome.launched += launched.ids
         outcome.short += launched.short
         outcome.deferred += launched.deferred
@@ -47,7 +57,34 @@ def apply(plan: Plan, observation: Observation, ec2: "EC2Client", places: Places
             _tag(action, outcome.marked, outcome, ec2.create_tags, tag)
     for action in plan.unmark:
         _tag(action, outcome.unmarked, outcome, ec2.delete_tags, {"Key": MARK_TAG})
+    for action in plan.stand_by:
+        if _on_shutdown("stop", action, ec2, outcome):
+            _tag(action, outcome.standing_by, outcome, ec2.create_tags, {"Key": STANDBY_TAG, "Value": ""})
+    for action in plan.stand_down:
+        if _on_shutdown("terminate", action, ec2, outcome):
+            _tag(action, outcome.stood_down, outcome, ec2.delete_tags, {"Key": STANDBY_TAG})
+    for action in plan.keep_warm:
+        _tag(action, outcome.kept_warm, outcome, ec2.create_tags, {"Key": WARM_TAG, "Value": ""})
+    for action in plan.let_cool:
+        _tag(action, outcome.let_cool, outcome, ec2.delete_tags, {"Key": WARM_TAG})
     return outcome
+
+
+def _start(actions: Sequence[Action], ec2: "EC2Client", outcome: Outcome) -> None:
+    """One call for all, since a user waits; it fails as a whole, and then each gets its own."""
+    ids = [action.instance for action in actions]
+    try:
+        ec2.start_instances(InstanceIds=ids)
+    except (ClientError, BotoCoreError) as error:
+        if len(actions) > 1:
+            for action in actions:
+                _start([action], ec2, outcome)
+        elif (code := error_code(error)) in SHORT_CAPACITY:
+            outcome.short.append(f"{code} for {ids[0]}, which stands by")
+        else:
+            outcome.failures.append(f"start of {ids[0]}: {error}")
+        return
+    outcome.started += ids
 
 
 def _terminate(action: Action, ec2: "EC2Client", outcome: Outcome) -> None:
@@ -58,6 +95,23 @@ def _terminate(action: Action, ec2: "EC2Client", outcome: Outcome) -> None:
             outcome.failures.append(f"termination of {action.instance}: {error}")
             return
     outcome.terminated.append(action.instance)
+
+
+def _on_shutdown(behaviour: str, action: Action, ec2: "EC2Client", outcome: Outcome) -> bool:
+    """Say what becomes of an instance that shuts itself down, and whether that worked.
+
+    The tag comes after it: without its tag a stopped instance is terminated by the next evaluation, and an active one
+    is told again; with a tag alone it would count as one that stands by, and be gone when it is needed.
+    """
+    try:
+        ec2.modify_instance_attribute(
+            InstanceId=action.instance, Attribute="instanceInitiatedShutdownBehavior", Value=behaviour
+        )
+    except (ClientError, BotoCoreError) as error:
+        if error_code(error) != _NOT_FOUND:
+            outcome.failures.append(f"shutdown behaviour of {action.instance}: {error}")
+        return False
+    return True
 
 
 def _tag(action: Action, done: list[str], outcome: Outcome, call: Any, tag: dict[str, str]) -> None:

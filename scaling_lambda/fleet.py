@@ -8,8 +8,12 @@ from typing import Self
 
 FLEET_TAG = "novaburst:fleet"
 MARK_TAG = "novaburst:marked"
-# Whatever its value: an instance with this tag is never terminated by the Lambda.
+# Whatever its value: an instance with this tag is never terminated by the Lambda. A person sets it.
 KEEP_TAG = "novaburst:keep"
+# Whatever its value: the worker on it does not end itself when idle. The Lambda sets it on the warm minimum.
+WARM_TAG = "novaburst:warm"
+# Whatever its value: when it shuts itself down it is stopped rather than terminated. The Lambda sets it.
+STANDBY_TAG = "novaburst:standby"
 
 
 class State(StrEnum):
@@ -64,6 +68,10 @@ class Instance:
     # Whether the mark's tag is there at all, readable or not.
     tagged: bool = False
     keep: bool = False
+    warm: bool = False
+    standby: bool = False
+    # A one-time spot instance: once stopped it could not be started again.
+    spot: bool = False
     # EC2's instance type, such as c6i.large; None where it is not known, as in a what-if question.
     type: str | None = None
 
@@ -76,6 +84,7 @@ class Instance:
         tags: Mapping[str, str],
         *,
         instance_type: str | None = None,
+        spot: bool = False,
     ) -> Self:
         """Build the value from an instance's tags and what else EC2 said about it."""
         text = tags.get(MARK_TAG)
@@ -86,6 +95,9 @@ class Instance:
             mark=None if text is None else Mark.parse(text),
             tagged=text is not None,
             keep=KEEP_TAG in tags,
+            warm=WARM_TAG in tags,
+            standby=STANDBY_TAG in tags,
+            spot=spot,
             type=instance_type,
         )
 
@@ -131,6 +143,18 @@ class Observation:
 
     @property
     def quiet(self) -> bool:
-        """Whether there is nothing to watch: no work, and no instance that will need ending."""
-        gone = (State.TERMINATED, State.SHUTTING_DOWN)
-        return self.counts.backlog == 0 and all(i.state in gone for i in self.instances)
+        """Whether there is nothing to watch: no work, and no instance that will need ending.
+
+        Stopped ones can wait for the next minute: they cost a thousandth of a running one.
+        """
+        return self.counts.backlog == 0 and not any(instance.active for instance in self.instances)
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something to do to one instance, and why."""
+
+    instance: str
+    reason: str
+    # The kind of fault to write into the mark; None where none is written.
+    fault: Fault | None = None

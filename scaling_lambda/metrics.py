@@ -17,7 +17,9 @@ COUNTS: Mapping[str, Callable[[Report], int]] = {
     "Desired": lambda report: report.plan.want,
     "Pending": lambda report: report.observation.count(State.PENDING),
     "Running": lambda report: report.observation.count(State.RUNNING),
+    "StandingBy": lambda report: report.observation.count(State.STOPPED),
     "Launches": lambda report: len(report.outcome.launched),
+    "Starts": lambda report: len(report.outcome.started),
     "Terminations": lambda report: len(report.outcome.terminated),
     "CapacityErrors": lambda report: len(report.outcome.short),
     "Failures": lambda report: len(report.outcome.failures),
@@ -45,6 +47,6 @@ def emit(report: Report, fleet: str, woken_at: datetime | None, now: datetime) -
         metrics.add_metric(name, MetricUnit.Count, count(report))
     if report.plan.cost_per_hour.active is not None:
         metrics.add_metric(COST, MetricUnit.NoUnit, report.plan.cost_per_hour.active)
-    if woken_at is not None and report.outcome.launched:
+    if woken_at is not None and (report.outcome.launched or report.outcome.started):
         metrics.add_metric(SECONDS_TO_LAUNCH, MetricUnit.Seconds, max(0.0, (now - woken_at).total_seconds()))
     metrics.flush_metrics()

@@ -77,6 +77,7 @@ class Observer:
                                 described["LaunchTime"],
                                 tags,
                                 instance_type=described.get("InstanceType"),
+                                spot=described.get("InstanceLifecycle") == "spot",
                             )
                         )
                     except (KeyError, ValueError) as error:

@@ -6,7 +6,8 @@ from enum import StrEnum
 from typing import Self
 
 from scaling_lambda.cost import Cost, Prices
-from scaling_lambda.fleet import Counts, Fault, Instance, Observation, State
+from scaling_lambda.fleet import Action, Counts, Fault, Instance, Observation, State
+from scaling_lambda.reserve import Reserve, startable, staying, succession, surplus, warmth
 
 # No setting goes above it: the last clamp on every path.
 HARD_MAXIMUM = 20
@@ -34,6 +35,7 @@ class Limits:
     confirm_after: timedelta
     max_age: timedelta
     policy: Policy = Policy.PROPORTIONAL
+    reserve: Reserve = field(default_factory=Reserve)
     prices: Prices = field(default_factory=Prices)
 
     def at_least(self, workers: int) -> Self:
@@ -42,31 +44,30 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Action:
-    """Something to do to one instance, and why."""
-
-    instance: str
-    reason: str
-    # The kind of fault to write into the mark; None where none is written.
-    fault: Fault | None = None
-
-
-@dataclass(frozen=True)
 class Plan:
     """What is to be done now. `want` is the number of workers aimed at, `have` those booting or running."""
 
     want: int
     have: int
+    # New instances, besides those to start.
     launch: int
     reason: str
+    # Instances that stand by, stopped; for each that does not start, another one is launched.
+    start: tuple[Action, ...] = ()
     terminate: tuple[Action, ...] = ()
     mark: tuple[Action, ...] = ()
     unmark: tuple[Action, ...] = ()
+    # Active instances that are to stop rather than end when they shut down, and those that no longer are.
+    stand_by: tuple[Action, ...] = ()
+    stand_down: tuple[Action, ...] = ()
+    # Active instances that are to stay although idle, and those that no longer are.
+    keep_warm: tuple[Action, ...] = ()
+    let_cool: tuple[Action, ...] = ()
     cost_per_hour: Cost = field(default_factory=Cost)
 
 
 def decide(observation: Observation, limits: Limits) -> Plan:
-    """What to launch, mark, unmark and terminate.
+    """What to start, launch, mark, unmark and terminate, and who is to stay.
 
     Capacity is everything that is pending or running, including what this plan terminates: a replacement is launched
     by a later evaluation, once the instance is seen to be gone, so a failed termination never passes the maximum.
@@ -74,18 +75,29 @@ def decide(observation: Observation, limits: Limits) -> Plan:
     active = observation.active
     have, maximum = len(active), min(limits.maximum, HARD_MAXIMUM)
     want = max(0, min(_desired(observation.counts.backlog, have, limits), maximum))
-    launch = max(0, want - have)
+    lacking, ready = max(0, want - have), startable(observation)
+    start = tuple(Action(i.id, "it stands by, which is sooner than a new one") for i in ready[:lacking])
+    starting = {action.instance for action in start}
     terminate, mark, unmark = _reap(observation, limits, want)
-    trim = _over_maximum(active, maximum, {action.instance for action in terminate})
-    trimmed = {action.instance for action in trim}
+    terminate += _over_maximum(active, maximum, {action.instance for action in terminate})
+    terminate += surplus(observation, limits.reserve, starting)
+    ending = {action.instance for action in terminate}
+    stand_by, stand_down = succession(observation, limits.reserve, ending)
+    keep_warm, let_cool = warmth(observation, limits.reserve, ending)
+    standing = f", {len(ready)} standing by" if ready else ""
     plan = Plan(
         want=want,
         have=have,
-        launch=launch,
-        reason=f"{observation.counts}: {want} wanted by {limits.policy}, {have} booting or running",
-        terminate=(*terminate, *trim),
-        mark=tuple(action for action in mark if action.instance not in trimmed),
-        unmark=tuple(action for action in unmark if action.instance not in trimmed),
+        launch=lacking - len(start),
+        reason=f"{observation.counts}: {want} wanted by {limits.policy}, {have} booting or running{standing}",
+        start=start,
+        terminate=tuple(terminate),
+        mark=tuple(action for action in mark if action.instance not in ending),
+        unmark=tuple(action for action in unmark if action.instance not in ending),
+        stand_by=tuple(stand_by),
+        stand_down=tuple(stand_down),
+        keep_warm=tuple(keep_warm),
+        let_cool=tuple(let_cool),
     )
     return priced(plan, observation, limits.prices)
 
@@ -93,21 +105,27 @@ def decide(observation: Observation, limits: Limits) -> Plan:
 def priced(plan: Plan, observation: Observation, prices: Prices) -> Plan:
     """The plan with its cost. What is still booting counts: it is about to be billed."""
     ending = {action.instance for action in plan.terminate}
-    staying = [instance.type for instance in observation.active if instance.id not in ending]
-    active = prices.total(instance.type for instance in observation.active)
-    return replace(plan, cost_per_hour=Cost(active, prices.total([*staying, *[None] * plan.launch])))
+    starting = {action.instance for action in plan.start}
+    active = [instance.type for instance in observation.active]
+    planned = [i.type for i in observation.instances if (i.active and i.id not in ending) or i.id in starting]
+    return replace(plan, cost_per_hour=Cost(prices.total(active), prices.total([*planned, *[None] * plan.launch])))
 
 
 def still_right(plan: Plan, counts: Counts, observation: Observation) -> tuple[Action, ...]:
     """The plan's terminations that are right by counts taken just before they are done.
 
     A worker may have taken a message since the plan was made. SQS does not say which one, so as soon as anything is in
-    flight only instances that had not booted are left: they hold nothing.
+    flight no running instance is ended. One that had not booted holds nothing. One that stands by is spared as soon as
+    there is any work: another evaluation may have started it.
     """
-    if counts.in_flight == 0:
-        return plan.terminate
-    booting = {instance.id for instance in observation.instances if instance.state is State.PENDING}
-    return tuple(action for action in plan.terminate if action.instance in booting)
+    by_id = {instance.id: instance for instance in observation.instances}
+
+    def right(instance: Instance) -> bool:
+        if instance.state is State.STOPPED:
+            return counts.backlog == 0 or not instance.standby
+        return counts.in_flight == 0 or instance.state is State.PENDING
+
+    return tuple(action for action in plan.terminate if right(by_id[action.instance]))
 
 
 def _desired(backlog: int, have: int, limits: Limits) -> int:
@@ -125,15 +143,13 @@ def _reap(observation: Observation, limits: Limits, want: int) -> tuple[list[Act
     terminate: list[Action] = []
     mark: list[Action] = []
     unmark: list[Action] = []
-    # The oldest go first. The warm minimum is never marked; how many may go now is the policy's to say.
-    beyond_minimum = len(observation.active) - limits.minimum
+    # The oldest go first. The minimum is never marked as idle; how many may go now is the policy's to say.
+    minimum = staying(observation.active, limits.minimum)
     beyond_want = len(observation.active) - want
     for instance in observation.active:
         found = _fault(instance, observation, limits)
         idle = found is not None and found[0] is Fault.IDLE
-        if idle:
-            beyond_minimum -= 1
-        if found is None or (idle and beyond_minimum < 0):
+        if found is None or (idle and instance in minimum):
             if instance.tagged:
                 unmark.append(Action(instance.id, "it is no longer at fault"))
             continue

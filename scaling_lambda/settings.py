@@ -10,6 +10,7 @@ from typing import Self, TypeVar
 from scaling_lambda.cost import Prices
 from scaling_lambda.launch import Places
 from scaling_lambda.policy import HARD_MAXIMUM, Limits, Policy
+from scaling_lambda.reserve import STANDBY_MAX_AGE, Reserve
 
 T = TypeVar("T")
 
@@ -80,9 +81,10 @@ class Settings:
         speed = read.number("IMAGES_PER_SECOND", IMAGES_PER_SECOND, 0.01, 100_000)
         maximum = read.whole("MAX_WORKERS", HARD_MAXIMUM, 0, HARD_MAXIMUM)
         types = read.items("INSTANCE_TYPES", re.compile(r"[a-z0-9-]+\.[a-z0-9-]+"))
+        minimum = read.whole("MIN_WORKERS", 0, 0, maximum)
         idle = read.whole("IDLE_SECONDS", IDLE_SECONDS, 1, 3600)
         limits = Limits(
-            minimum=read.whole("MIN_WORKERS", 0, 0, maximum),
+            minimum=minimum,
             maximum=maximum,
             images_per_worker=read.whole("IMAGES_PER_WORKER", max(1, round(wait * speed)), 1, 1_000_000),
             boot_grace=timedelta(seconds=read.whole("BOOT_GRACE_SECONDS", BOOT_GRACE_SECONDS, 10, 3600)),
@@ -90,6 +92,15 @@ class Settings:
             confirm_after=timedelta(seconds=read.whole("CONFIRM_SECONDS", idle + IDLE_MARGIN_SECONDS, idle + 1, 7200)),
             max_age=timedelta(seconds=read.whole("MAX_AGE_SECONDS", MAX_AGE_SECONDS, 600, 30 * 24 * 3600)),
             policy=Policy(read.choice("POLICY", Policy.PROPORTIONAL, tuple(Policy))),
+            reserve=Reserve(
+                warm=minimum,
+                standby=read.whole("STANDBY", 0, 0, HARD_MAXIMUM),
+                standby_max_age=timedelta(
+                    seconds=read.whole(
+                        "STANDBY_MAX_AGE_SECONDS", int(STANDBY_MAX_AGE.total_seconds()), 600, 90 * 24 * 3600
+                    )
+                ),
+            ),
             prices=Prices(
                 by_type=PRICES_PER_HOUR,
                 launched_type=next(iter(types), INSTANCE_TYPE),

@@ -1,5 +1,6 @@
 """Plans carried out: partial successes kept, capacity taken where it is, one failure never stopping the rest."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -8,9 +9,9 @@ from typing import Any
 import pytest
 
 from scaling_lambda.apply import apply
-from scaling_lambda.fleet import Counts, Fault, Instance, Mark, Observation, State
+from scaling_lambda.fleet import WARM_TAG, Action, Counts, Fault, Instance, Mark, Observation, State
 from scaling_lambda.launch import Places, client_token
-from scaling_lambda.policy import Action, Plan
+from scaling_lambda.policy import Plan
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 PLACES = Places("novatest-worker")
@@ -199,6 +200,88 @@ def test_marks_are_written_with_the_time_of_the_sighting_and_taken_back(
     assert Mark.parse(tags_of(ec2, identity)["novaburst:marked"]) == Mark(Fault.IDLE, NOW)
     apply(plan(unmark=(Action(identity, "recovered"),)), seen(), ec2, PLACES)
     assert "novaburst:marked" not in tags_of(ec2, identity)
+
+
+@pytest.fixture
+def stopped(ec2: Any, launch: Callable[..., list[str]]) -> list[str]:
+    """Three instances that stand by."""
+    identities = launch(3)
+    ec2.stop_instances(InstanceIds=identities)
+    return identities
+
+
+def start(identities: list[str]) -> tuple[Action, ...]:
+    return tuple(Action(identity, "it stands by") for identity in identities)
+
+
+def state_of(ec2: Any, identity: str) -> str:
+    (reservation,) = ec2.describe_instances(InstanceIds=[identity])["Reservations"]
+    return str(reservation["Instances"][0]["State"]["Name"])
+
+
+def test_all_that_stand_by_are_started_in_one_call(
+    ec2: Any, refuse: Callable[..., list[Any]], stopped: list[str]
+) -> None:
+    calls = refuse("StartInstances")
+    outcome = apply(plan(start=start(stopped)), seen(*stopped), ec2, PLACES)
+    assert calls == [{"InstanceIds": stopped}]
+    assert outcome.started == stopped
+    assert outcome.launched == []
+    assert {state_of(ec2, identity) for identity in stopped} == {"running"}
+
+
+def test_one_that_does_not_start_is_replaced_by_a_new_one_at_once_and_the_others_start(
+    ec2: Any, refuse: Callable[..., list[Any]], stopped: list[str]
+) -> None:
+    refuse("StartInstances", "InsufficientInstanceCapacity", None, "InsufficientInstanceCapacity", "IncorrectState")
+    launches = refuse("RunInstances")
+    outcome = apply(plan(launch=2, start=start(stopped)), seen(*stopped), ec2, PLACES)
+    assert outcome.started == [stopped[0]]
+    assert launches[0]["MaxCount"] == 4
+    assert outcome.short == [f"InsufficientInstanceCapacity for {stopped[1]}, which stands by"]
+    assert stopped[2] in outcome.failures[0]
+
+
+def shutdown_behaviour(ec2: Any, identity: str) -> str:
+    answer = ec2.describe_instance_attribute(InstanceId=identity, Attribute="instanceInitiatedShutdownBehavior")
+    return str(answer["InstanceInitiatedShutdownBehavior"]["Value"])
+
+
+def test_a_chosen_worker_stops_when_it_is_idle_and_one_that_is_released_ends(
+    ec2: Any, launch: Callable[..., list[str]]
+) -> None:
+    (identity,) = launch(1)
+    told = (Action(identity, "0 of 1 stand by"),)
+    assert apply(plan(stand_by=told), seen(), ec2, PLACES).standing_by == [identity]
+    assert shutdown_behaviour(ec2, identity) == "stop"
+    assert "novaburst:standby" in tags_of(ec2, identity)
+    assert apply(plan(stand_down=told), seen(), ec2, PLACES).stood_down == [identity]
+    assert shutdown_behaviour(ec2, identity) == "terminate"
+    assert "novaburst:standby" not in tags_of(ec2, identity)
+
+
+def test_one_whose_behaviour_could_not_be_set_is_not_called_chosen(
+    ec2: Any, refuse: Callable[..., list[Any]], launch: Callable[..., list[str]]
+) -> None:
+    first, second = launch(2)
+    refuse("ModifyInstanceAttribute", "InternalError")
+    outcome = apply(plan(stand_by=(Action(first, ""), Action(second, ""))), seen(), ec2, PLACES)
+    assert outcome.standing_by == [second]
+    assert "novaburst:standby" not in tags_of(ec2, first)
+    assert first in outcome.failures[0]
+
+
+def test_the_warm_ones_are_told_by_a_tag_that_their_metadata_can_hold(
+    ec2: Any, launch: Callable[..., list[str]]
+) -> None:
+    (identity,) = launch(1)
+    told = (Action(identity, "it stays warm"),)
+    assert apply(plan(keep_warm=told), seen(), ec2, PLACES).kept_warm == [identity]
+    # EC2 refuses launches with other characters in a tag's key once metadata shows tags.
+    assert re.fullmatch(r"[A-Za-z0-9+\-=.,_:@]+", WARM_TAG)
+    assert WARM_TAG in tags_of(ec2, identity)
+    assert apply(plan(let_cool=told), seen(), ec2, PLACES).let_cool == [identity]
+    assert WARM_TAG not in tags_of(ec2, identity)
 
 
 def test_an_empty_plan_calls_nothing(ec2: Any, refuse: Callable[..., list[Any]]) -> None:

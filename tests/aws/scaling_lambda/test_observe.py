@@ -84,11 +84,25 @@ def test_ended_instances_are_seen_but_are_no_capacity(
 
 
 def test_marks_and_keep_alive_tags_are_read(ec2: Any, launch: Callable[..., list[str]], observer: Observer) -> None:
-    marked, kept = launch(2)
+    marked, kept, warm, standby = launch(4)
     ec2.create_tags(Resources=[marked], Tags=[{"Key": "novaburst:marked", "Value": "idle 2026-11-25T11:58:00+00:00"}])
     ec2.create_tags(Resources=[kept], Tags=[{"Key": "novaburst:keep", "Value": ""}])
+    ec2.create_tags(Resources=[warm], Tags=[{"Key": "novaburst:warm", "Value": ""}])
+    ec2.create_tags(Resources=[standby], Tags=[{"Key": "novaburst:standby", "Value": ""}])
     found = {instance.id: instance for instance in observer.instances()}
     assert found[marked].mark is not None
     assert found[marked].mark.fault is Fault.IDLE
     assert found[kept].keep
     assert not found[marked].keep
+    assert {i.id for i in found.values() if i.warm} == {warm}
+    assert {i.id for i in found.values() if i.standby} == {standby}
+
+
+def test_a_spot_instance_is_known_as_one(ec2: Any, launch: Callable[..., list[str]], observer: Observer) -> None:
+    launch(2)
+
+    def one_is_spot(parsed: Any, **_: object) -> None:
+        parsed["Reservations"][0]["Instances"][0]["InstanceLifecycle"] = "spot"
+
+    ec2.meta.events.register("after-call.ec2.DescribeInstances", one_is_spot)
+    assert [instance.spot for instance in observer.instances()] == [True, False]

@@ -9,6 +9,7 @@ import pytest
 
 from novaburst.settings import Settings as SharedSettings
 from scaling_lambda.evaluate import Evaluator
+from scaling_lambda.fleet import MARK_TAG, STANDBY_TAG, WARM_TAG
 from scaling_lambda.settings import Settings
 
 CHALICE = Path(__file__).parents[3] / ".chalice"
@@ -74,9 +75,15 @@ def test_the_policy_allows_exactly_the_calls_that_are_made(
     sqs.send_message(QueueUrl=url, MessageBody="{}")
     sqs.receive_message(QueueUrl=url)
     assert evaluate(60).unmarked
+    # Standing by: told to stop, stopped, started again.
+    settings = Settings.load({"NOVABURST_PREFIX": aws.prefix, "NOVABURST_STANDBY": "1"})
+    evaluator = Evaluator(settings, sqs, ec2, clock)
+    (told,) = evaluate(1).standing_by
+    ec2.stop_instances(InstanceIds=[told])
+    assert evaluate(1).started == [told]
 
     # What this test itself has called besides.
-    made -= {"sqs:SendMessage", "sqs:PurgeQueue", "sqs:ReceiveMessage"}
+    made -= {"sqs:SendMessage", "sqs:PurgeQueue", "sqs:ReceiveMessage", "ec2:StopInstances"}
     allowed = {action for statement in read_policy()["Statement"] for action in actions_of(statement)}
     assert allowed == made | set(IMPLIED)
 
@@ -89,12 +96,28 @@ def test_no_action_is_a_wildcard_and_only_the_description_has_every_resource(pol
             assert actions_of(statement) == {"ec2:DescribeInstances"}
 
 
-def test_only_the_fleets_own_instances_can_be_marked_or_ended(policy: Any) -> None:
-    dangerous = {"ec2:TerminateInstances", "ec2:DeleteTags"}
+def test_only_the_fleets_own_instances_can_be_marked_changed_started_or_ended(policy: Any) -> None:
+    dangerous = {"ec2:TerminateInstances", "ec2:StartInstances", "ec2:ModifyInstanceAttribute", "ec2:DeleteTags"}
     touched = [statement for statement in policy["Statement"] if actions_of(statement) & dangerous]
-    assert len(touched) == 2
+    assert len(touched) == 3
     for statement in touched:
         assert statement["Condition"]["StringEquals"]["aws:ResourceTag/novaburst:fleet"] == "novaburst"
+
+
+def test_the_only_attribute_that_can_be_changed_is_what_a_shutdown_means(policy: Any) -> None:
+    # With user data it could run anything in the workers' name.
+    (statement,) = [s for s in policy["Statement"] if "ec2:ModifyInstanceAttribute" in actions_of(s)]
+    allowed = {"StringEqualsIgnoreCase": {"ec2:Attribute": "InstanceInitiatedShutdownBehavior"}}
+    assert allowed.items() <= statement["Condition"].items()
+
+
+def test_only_the_lambdas_own_tags_can_be_written_and_never_a_persons(policy: Any) -> None:
+    written = [
+        statement["Condition"]["ForAllValues:StringEquals"]["aws:TagKeys"]
+        for statement in policy["Statement"]
+        if "ec2:DeleteTags" in actions_of(statement)
+    ]
+    assert written == [[MARK_TAG, STANDBY_TAG, WARM_TAG]]
 
 
 def test_only_the_workers_role_can_be_passed_and_only_to_ec2(policy: Any) -> None:

@@ -32,6 +32,8 @@ def test_a_mark_that_somebody_else_wrote_is_no_mark(value: str) -> None:
     [
         (Counts(0, 0, 0), [], True),
         (Counts(0, 0, 0), [State.TERMINATED, State.SHUTTING_DOWN], True),
+        # Standby instances would otherwise be watched, and paid for, all day.
+        (Counts(0, 0, 0), [State.STOPPED, State.STOPPING], True),
         (Counts(0, 0, 0), [State.PENDING], False),
         (Counts(0, 1, 0), [], False),
         (Counts(0, 0, 1), [State.TERMINATED], False),

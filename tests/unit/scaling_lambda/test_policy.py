@@ -1,50 +1,24 @@
 """The decision: rows named after what went wrong elsewhere, and properties that hold whatever is observed."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from novaburst.bounds import FLEET_HARD_MAXIMUM
-from scaling_lambda.fleet import Counts, Fault, Instance, Mark, Observation, State
-from scaling_lambda.policy import HARD_MAXIMUM, Limits, Plan, Policy, decide, still_right
-
-NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
-LIMITS = Limits(
-    minimum=0,
-    maximum=20,
-    images_per_worker=5,
-    boot_grace=timedelta(seconds=180),
-    confirm_after=timedelta(seconds=120),
-    max_age=timedelta(hours=24),
+from scaling_lambda.fleet import Counts, Fault, Instance, Observation, State
+from scaling_lambda.policy import HARD_MAXIMUM, Limits, Policy, decide, still_right
+from tests.unit.scaling_lambda.observations import (
+    LIMITS,
+    NOW,
+    fleet,
+    ids,
+    limits,
+    marked,
+    observations,
+    plan_for,
 )
-
-
-def fleet(count: int, state: State = State.RUNNING, age: float = 600, first: int = 0) -> tuple[Instance, ...]:
-    """`count` instances of that state and age in seconds."""
-    launched = NOW - timedelta(seconds=age)
-    return tuple(Instance(f"i-{state.value}{n:03}", state, launched) for n in range(first, first + count))
-
-
-def marked(instances: tuple[Instance, ...], fault: Fault, seconds_ago: float) -> tuple[Instance, ...]:
-    mark = Mark(fault, NOW - timedelta(seconds=seconds_ago))
-    return tuple(replace(instance, mark=mark, tagged=True) for instance in instances)
-
-
-def plan_for(
-    *instances: Instance,
-    visible: int = 0,
-    in_flight: int = 0,
-    delayed: int = 0,
-    limits: Limits = LIMITS,
-) -> Plan:
-    return decide(Observation(NOW, Counts(visible, in_flight, delayed), instances), limits)
-
-
-def ids(plan_part: tuple[object, ...]) -> list[str]:
-    return [action.instance for action in plan_part]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -238,45 +212,13 @@ def test_the_hard_maximum_is_the_projects() -> None:
     assert HARD_MAXIMUM == FLEET_HARD_MAXIMUM
 
 
-marks = st.none() | st.builds(
-    Mark, st.sampled_from(Fault), st.integers(0, 5000).map(lambda seconds: NOW - timedelta(seconds=seconds))
-)
-instances = st.lists(
-    st.builds(
-        Instance,
-        id=st.uuids().map(str),
-        state=st.sampled_from(State),
-        launched=st.integers(0, 100_000).map(lambda seconds: NOW - timedelta(seconds=seconds)),
-        mark=marks,
-        tagged=st.booleans(),
-        keep=st.booleans(),
-    ),
-    max_size=40,
-).map(tuple)
-# Zeros often, since everything about ending instances turns on them.
-number = st.just(0) | st.integers(0, 5000)
-observations = st.builds(Observation, st.just(NOW), st.builds(Counts, number, number, number), instances)
-limits = st.integers(0, 100).flatmap(
-    lambda maximum: st.builds(
-        Limits,
-        minimum=st.integers(0, maximum),
-        maximum=st.just(maximum),
-        images_per_worker=st.integers(1, 2000),
-        boot_grace=st.integers(10, 600).map(lambda seconds: timedelta(seconds=seconds)),
-        confirm_after=st.integers(10, 600).map(lambda seconds: timedelta(seconds=seconds)),
-        max_age=st.integers(600, 90_000).map(lambda seconds: timedelta(seconds=seconds)),
-        policy=st.sampled_from(Policy),
-    )
-)
-
-
 @given(observations, limits)
 def test_no_plan_passes_the_maximum_or_is_negative(observation: Observation, limits: Limits) -> None:
     plan = decide(observation, limits)
     assert plan.launch >= 0
     assert 0 <= plan.want <= min(limits.maximum, HARD_MAXIMUM)
-    if plan.launch:
-        assert len(observation.active) + plan.launch <= min(limits.maximum, HARD_MAXIMUM)
+    if plan.launch or plan.start:
+        assert len(observation.active) + len(plan.start) + plan.launch == plan.want
 
 
 @given(observations, limits)
@@ -285,9 +227,10 @@ def test_no_plan_ends_an_instance_that_may_hold_work(observation: Observation, l
     by_id = {instance.id: instance for instance in observation.instances}
     for action in plan.terminate:
         instance = by_id[action.instance]
-        assert instance.active
         assert not instance.keep
-        assert instance.state is State.PENDING or observation.counts.in_flight == 0
+        assert instance.state in {State.PENDING, State.STOPPED} or (
+            instance.state is State.RUNNING and observation.counts.in_flight == 0
+        )
 
 
 @given(observations, limits)
@@ -316,6 +259,9 @@ def test_each_instance_gets_at_most_one_action(observation: Observation, limits:
     plan = decide(observation, limits)
     named = ids(plan.terminate + plan.mark + plan.unmark)
     assert len(named) == len(set(named))
+    for told in (plan.start, plan.stand_by + plan.stand_down, plan.keep_warm + plan.let_cool):
+        assert len(set(ids(told))) == len(told)
+        assert not set(ids(told)) & set(ids(plan.terminate))
 
 
 @given(observations, limits, st.integers(1, 500))
