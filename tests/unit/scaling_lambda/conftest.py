@@ -12,19 +12,36 @@ from botocore.exceptions import ClientError
 START = datetime(2026, 11, 25, 12, 30, tzinfo=UTC)
 
 
+_RESTART_SECONDS = 5.0
+
+
 @dataclass
 class _Machine:
     id: str
-    launched: float
-    boots_at: float
-    ended_at: float | None = None
-    # Every change of a tag with its moment; None is its removal. A stale read sees an earlier one.
+    boot_seconds: float
+    # When it was switched on and off, and how: "on", "stopped" or "terminated". A stale read sees an earlier one.
+    changes: list[tuple[float, str]]
+    # Every change of a tag with its moment; None is its removal.
     tag_changes: list[tuple[float, str, str | None]] = field(default_factory=list)
+    on_shutdown: str = "terminate"
+
+    @property
+    def launched(self) -> float:
+        return self.changes[0][0]
+
+    @property
+    def ended_at(self) -> float | None:
+        return next((at for at, change in self.changes if change == "terminated"), None)
+
+    def started(self, now: float) -> float:
+        return max(at for at, change in self.changes if change == "on" and at <= now)
 
     def state(self, now: float) -> str:
-        if self.ended_at is not None and now >= self.ended_at:
-            return "terminated"
-        return "pending" if now < self.boots_at else "running"
+        seen = [change for at, change in self.changes if at <= now]
+        if "terminated" in seen or seen[-1] != "on":
+            return "terminated" if "terminated" in seen else seen[-1]
+        boots_at = self.started(now) + (self.boot_seconds if len(seen) == 1 else _RESTART_SECONDS)
+        return "pending" if now < boots_at else "running"
 
 
 class LaggingEc2:
@@ -45,11 +62,15 @@ class LaggingEc2:
 
     def active(self) -> list[_Machine]:
         """Pending or running at this moment, in truth."""
-        return [machine for machine in self.machines if machine.state(self.now) != "terminated"]
+        return [machine for machine in self.machines if machine.state(self.now) in {"pending", "running"}]
+
+    def stopped(self) -> list[_Machine]:
+        """Stopped at this moment, in truth."""
+        return [machine for machine in self.machines if machine.state(self.now) == "stopped"]
 
     def end(self, machine: _Machine) -> None:
-        """The machine ends itself."""
-        machine.ended_at = self.now
+        """The machine shuts itself down."""
+        machine.changes.append((self.now, "stopped" if machine.on_shutdown == "stop" else "terminated"))
 
     def moment(self) -> datetime:
         """The present as a time with its zone."""
@@ -77,8 +98,8 @@ class LaggingEc2:
         count = min(request["MaxCount"], self.room - len(self.active()))
         if count <= 0:
             raise _refusal("InsufficientInstanceCapacity", "RunInstances")
-        boots_at = float("inf") if self.boot_seconds is None else self.now + self.boot_seconds
-        machines = [_Machine(f"i-{next(self._numbers):05}", self.now, boots_at) for _ in range(count)]
+        boot_seconds = float("inf") if self.boot_seconds is None else self.boot_seconds
+        machines = [_Machine(f"i-{next(self._numbers):05}", boot_seconds, [(self.now, "on")]) for _ in range(count)]
         self.machines += machines
         self._tokens[token] = (request, machines)
         self.most = max(self.most, len(self.active()))
@@ -86,8 +107,23 @@ class LaggingEc2:
 
     def terminate_instances(self, **request: Any) -> None:
         (machine,) = self._named(request["InstanceIds"])
-        if machine.ended_at is None:
-            machine.ended_at = self.now
+        machine.changes.append((self.now, "terminated"))
+
+    def start_instances(self, **request: Any) -> None:
+        machines = self._named(request["InstanceIds"])
+        stopped = [machine for machine in machines if machine.state(self.now) == "stopped"]
+        if any(machine.state(self.now) == "terminated" for machine in machines):
+            raise _refusal("IncorrectInstanceState", "StartInstances")
+        if len(stopped) > self.room - len(self.active()):
+            raise _refusal("InsufficientInstanceCapacity", "StartInstances")
+        for machine in stopped:
+            machine.changes.append((self.now, "on"))
+        self.most = max(self.most, len(self.active()))
+
+    def modify_instance_attribute(self, **request: Any) -> None:
+        (machine,) = self._named([request["InstanceId"]])
+        assert request["Attribute"] == "instanceInitiatedShutdownBehavior"
+        machine.on_shutdown = request["Value"]
 
     def create_tags(self, **request: Any) -> None:
         (machine,) = self._named(request["Resources"])
@@ -105,7 +141,7 @@ class LaggingEc2:
         return {
             "InstanceId": machine.id,
             "State": {"Name": machine.state(at)},
-            "LaunchTime": START + timedelta(seconds=machine.launched),
+            "LaunchTime": START + timedelta(seconds=machine.started(at)),
             "Tags": [{"Key": key, "Value": value} for key, value in tags.items() if value is not None],
         }
 

@@ -14,6 +14,7 @@ from scaling_lambda.fleet import Counts, Observation
 from scaling_lambda.launch import Places
 from scaling_lambda.observe import Observer
 from scaling_lambda.policy import Limits, Policy, decide
+from scaling_lambda.reserve import Reserve
 
 LIMITS = Limits(
     minimum=0,
@@ -133,10 +134,11 @@ class World:
         self.taken = min(self.waiting, IMAGES_PER_WORKER_SECOND * len(working))
         self.waiting -= self.taken
         idle = self.idle_since = self.idle_since or {}
-        for machine in working:
-            if self.taken:
+        for machine in self.ec2.machines:
+            if self.taken or machine not in working:
                 idle.pop(machine.id, None)
-            elif self.ec2.now - idle.setdefault(machine.id, self.ec2.now) >= 10 and workers_end_themselves:
+        for machine in working if not self.taken else []:
+            if self.ec2.now - idle.setdefault(machine.id, self.ec2.now) >= 10 and workers_end_themselves:
                 self.ec2.end(machine)
 
     def evaluate(self, limits: Limits) -> Any:
@@ -161,19 +163,53 @@ def test_every_history_drains_keeps_to_the_maximum_and_returns_to_zero(
     world.ec2.lag = data.draw(st.integers(0, 5), label="lag")
     world.ec2.room = data.draw(st.integers(1, 30), label="room")
     broken = data.draw(st.booleans(), label="the first launches never boot")
+    standby = data.draw(st.integers(0, 3), label="standby")
+    limits = replace(limits, reserve=Reserve(standby=standby))
     for second in range(4000):
         world.ec2.boot_seconds = None if broken and second < 40 else 25
         world.step(bursts.get(second, 0), workers_end_themselves=workers_end_themselves)
         if second % every == 0:
             taken = world.taken
+            running = {m.id for m in world.ec2.machines if m.state(world.ec2.now) == "running"}
             ended = world.evaluate(limits).terminated
-            running = {m.id for m in world.ec2.machines if m.boots_at <= world.ec2.now}
             assert not (taken and running & set(ended)), "a worker was ended while work was in flight"
-        if second > 200 and world.drained and not world.ec2.active():
+        if second > 200 and world.drained and not world.ec2.active() and len(world.ec2.stopped()) <= standby:
             break
     assert world.answered == sum(bursts.values())
     assert world.ec2.active() == []
+    assert len(world.ec2.stopped()) <= standby
     assert world.ec2.most <= limits.maximum
+
+
+def test_a_second_burst_is_served_by_those_that_stand_by_within_seconds_and_they_stand_by_again(new_ec2: Any) -> None:
+    world, limits = World(new_ec2()), replace(LIMITS, reserve=Reserve(standby=2))
+    waits = []
+    for second in range(600):
+        world.step(10 if second in {0, 300} else 0, workers_end_themselves=True)
+        if world.taken and (not waits or second - waits[-1] > 100):
+            waits.append(second)
+        world.evaluate(limits)
+        if second in {299, 599}:
+            assert world.ec2.active() == []
+            assert len(world.ec2.stopped()) == 2
+    assert waits[0] >= 25
+    assert waits[1] - 300 <= 6
+    assert len(world.ec2.machines) == 2
+    assert world.answered == 20
+
+
+def test_evaluations_that_overlap_start_those_that_stand_by_once_and_stay_below_the_maximum(new_ec2: Any) -> None:
+    world, limits = World(new_ec2()), replace(LIMITS, reserve=Reserve(standby=3))
+    for second in range(200):
+        world.step(15 if second == 0 else 0, workers_end_themselves=True)
+        world.evaluate(limits)
+    assert len(world.ec2.stopped()) == 3
+    for lag, backlog in ((0, 500), (4, 500), (3, 40), (8, 300), (2, 500), (6, 90)):
+        world.ec2.lag = lag
+        act(world.ec2, Counts(backlog, 0, 0), limits)
+        world.ec2.now += 1
+    assert world.ec2.most == 20
+    assert world.ec2.stopped() == []
 
 
 @pytest.mark.parametrize("every", [1, 5, 60])
