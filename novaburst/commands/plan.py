@@ -25,6 +25,7 @@ _COUNT = click.IntRange(min=0)
 @click.option("--delayed", default=0, show_default=True, type=_COUNT, help="Messages that are not visible yet.")
 @click.option("--pending", default=0, show_default=True, type=_COUNT, help="Instances just launched, still booting.")
 @click.option("--running", default=0, show_default=True, type=_COUNT, help="Instances that run, past the boot grace.")
+@click.option("--stopped", default=0, show_default=True, type=_COUNT, help="Instances that stand by, stopped.")
 @click.option("--policy", type=click.Choice([str(policy) for policy in Policy]), help="Default: NOVABURST_POLICY.")
 @click.option("--images-per-worker", type=click.IntRange(min=1), help="Default: as the settings have it.")
 @click.option("--min-workers", type=_COUNT, help="Default: NOVABURST_MIN_WORKERS.")
@@ -37,6 +38,7 @@ def plan_command(
     delayed: int,
     pending: int,
     running: int,
+    stopped: int,
     policy: str | None,
     images_per_worker: int | None,
     min_workers: int | None,
@@ -48,14 +50,18 @@ def plan_command(
         limits = Settings.load().limits
     except ScalingSettingsError as error:
         raise SettingsError(str(error)) from error
+    minimum = limits.minimum if min_workers is None else min_workers
     limits = replace(
         limits,
-        minimum=limits.minimum if min_workers is None else min_workers,
+        minimum=minimum,
+        # As in the settings: the minimum is what stays warm.
+        reserve=replace(limits.reserve, warm=minimum),
         maximum=limits.maximum if max_workers is None else max_workers,
         images_per_worker=images_per_worker or limits.images_per_worker,
         policy=Policy(policy or limits.policy),
     )
-    observation = Observation(_NOW, Counts(visible, in_flight, delayed), _instances(pending, running, limits))
+    instances = _instances(pending, running, stopped, limits)
+    observation = Observation(_NOW, Counts(visible, in_flight, delayed), instances)
     plan = asdict(decide(observation, limits))
     if as_json:
         click.echo(json.dumps(plan, indent=2))
@@ -63,7 +69,8 @@ def plan_command(
         Console().print(plan_table(plan))
 
 
-def _instances(pending: int, running: int, limits: Limits) -> tuple[Instance, ...]:
+def _instances(pending: int, running: int, stopped: int, limits: Limits) -> tuple[Instance, ...]:
     booting = [Instance(f"pending-{n}", State.PENDING, _NOW) for n in range(1, pending + 1)]
     grown = [Instance(f"running-{n}", State.RUNNING, _NOW - limits.boot_grace) for n in range(1, running + 1)]
-    return (*grown, *booting)
+    ready = [Instance(f"stopped-{n}", State.STOPPED, _NOW, standby=True) for n in range(1, stopped + 1)]
+    return (*grown, *booting, *ready)

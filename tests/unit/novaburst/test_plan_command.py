@@ -58,6 +58,17 @@ def test_idle_instances_are_marked_and_never_ended_at_first_sight() -> None:
     assert answer["terminate"] == []
 
 
+def test_what_stands_by_is_started_before_anything_is_launched() -> None:
+    answer = plan("--visible", "5", "--images-per-worker", "1", "--running", "1", "--stopped", "3")
+    assert (len(answer["start"]), answer["launch"]) == (3, 1)
+
+
+def test_a_minimum_stays_warm_while_the_rest_may_go() -> None:
+    answer = plan("--running", "3", "--min-workers", "2")
+    assert len(answer["keep_warm"]) == 2
+    assert len(answer["mark"]) == 1
+
+
 @given(st.lists(st.integers(0, 5000), min_size=6, max_size=6), st.sampled_from(["proportional", "step"]))
 def test_no_question_is_answered_with_more_than_the_hard_maximum(numbers: list[int], policy: str) -> None:
     names = ("--visible", "--in-flight", "--delayed", "--max-workers", "--min-workers", "--pending")
