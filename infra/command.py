@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from infra import chalice_config
 from infra.deploy import DeployError, deploy
 from novaburst.settings import Settings, require_region
 
@@ -40,14 +41,17 @@ _PARAMETERS = {
 def deploy_command(prefix: str | None, as_json: bool, **options: str | int | None) -> None:
     """Create or update the AWS resources of one deployment; what is not given stays as it is.
 
-    A first deployment on AWS needs --image-id.
+    A first deployment on AWS needs --image-id. `.chalice/` is then made that of the same prefix, for `chalice deploy`.
     """
     settings = Settings.load(**({} if prefix is None else {"prefix": prefix}))
     require_region()
     try:
         outputs = deploy(settings.prefix, _given(options))
-    except (DeployError, botocore.exceptions.BotoCoreError) as error:
+        changed = chalice_config.set_prefix(settings.prefix, chalice_config.CHALICE)
+    except (DeployError, chalice_config.ChaliceConfigError, botocore.exceptions.BotoCoreError) as error:
         raise click.ClickException(str(error)) from error
+    if changed:
+        click.echo(f"{chalice_config.CHALICE} is now that of {settings.prefix}: run chalice deploy", err=True)
     if as_json:
         click.echo(json.dumps(outputs, indent=2))
         return

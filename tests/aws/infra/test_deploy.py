@@ -2,8 +2,10 @@
 
 import base64
 import json
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +15,7 @@ from botocore.exceptions import ClientError
 from click.testing import CliRunner
 from moto import mock_aws
 
+from infra import chalice_config
 from infra.command import deploy_command
 from infra.deploy import DeployError, deploy
 from novaburst.settings import Settings
@@ -159,13 +162,31 @@ def test_the_operators_topic_is_there_with_or_without_an_address_to_tell() -> No
     assert deploy("burst-a", {"OperatorEmail": "on-call@example.org"})["OperatorTopicArn"].endswith(":burst-a-operator")
 
 
-def test_the_command_prints_the_outputs_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def chalice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of `.chalice/` for the command to write to."""
+    copy = shutil.copytree(
+        chalice_config.CHALICE, tmp_path / ".chalice", ignore=shutil.ignore_patterns("deployed", "deployments")
+    )
+    monkeypatch.setattr(chalice_config, "CHALICE", copy)
+    return copy
+
+
+def test_the_command_prints_the_outputs_as_json_and_prepares_the_lambda_for_the_same_prefix(
+    chalice: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("NOVABURST_PREFIX", "burst-c")
     result = CliRunner().invoke(deploy_command, ["--image-id", IMAGE, "--json"], catch_exceptions=False)
     assert result.exit_code == 0
-    assert json.loads(result.output)["InBucketName"] == "burst-c-in-bucket"
+    assert json.loads(result.stdout)["InBucketName"] == "burst-c-in-bucket"
+    assert "is now that of burst-c" in result.stderr
+    config = json.loads((chalice / "config.json").read_text())
+    assert config["environment_variables"]["NOVABURST_PREFIX"] == "burst-c"
+    again = CliRunner().invoke(deploy_command, ["--json"], catch_exceptions=False)
+    assert again.stderr == ""
 
 
+@pytest.mark.usefixtures("chalice")
 def test_the_command_says_in_one_line_what_was_refused() -> None:
     result = CliRunner().invoke(deploy_command, [])
     assert result.exit_code == 1

@@ -13,6 +13,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from infra.chalice_config import set_prefix
 from infra.deploy import deploy
 
 PROJECT = Path(__file__).parents[3]
@@ -33,6 +34,7 @@ def chalice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., st
             shutil.copytree(source, tmp_path / name, symlinks=True, ignore=unwanted)
         else:
             shutil.copy2(source, tmp_path / name)
+    set_prefix("novaburst", tmp_path / ".chalice")
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
 
     def run(*arguments: str) -> str:

@@ -29,6 +29,13 @@ def read_policy() -> Any:
 
 
 @pytest.fixture
+def prefix() -> str:
+    """The deployment that `.chalice/` is for: `novaburst deploy` writes another one there."""
+    config = json.loads((CHALICE / "config.json").read_text())
+    return str(config["environment_variables"]["NOVABURST_PREFIX"])
+
+
+@pytest.fixture
 def policy() -> Any:
     return read_policy()
 
@@ -96,12 +103,12 @@ def test_no_action_is_a_wildcard_and_only_the_description_has_every_resource(pol
             assert actions_of(statement) == {"ec2:DescribeInstances"}
 
 
-def test_only_the_fleets_own_instances_can_be_marked_changed_started_or_ended(policy: Any) -> None:
+def test_only_the_fleets_own_instances_can_be_marked_changed_started_or_ended(policy: Any, prefix: str) -> None:
     dangerous = {"ec2:TerminateInstances", "ec2:StartInstances", "ec2:ModifyInstanceAttribute", "ec2:DeleteTags"}
     touched = [statement for statement in policy["Statement"] if actions_of(statement) & dangerous]
     assert len(touched) == 3
     for statement in touched:
-        assert statement["Condition"]["StringEquals"]["aws:ResourceTag/novaburst:fleet"] == "novaburst"
+        assert statement["Condition"]["StringEquals"]["aws:ResourceTag/novaburst:fleet"] == prefix
 
 
 def test_the_only_attribute_that_can_be_changed_is_what_a_shutdown_means(policy: Any) -> None:
@@ -120,19 +127,18 @@ def test_only_the_lambdas_own_tags_can_be_written_and_never_a_persons(policy: An
     assert written == [[MARK_TAG, STANDBY_TAG, WARM_TAG]]
 
 
-def test_only_the_workers_role_can_be_passed_and_only_to_ec2(policy: Any) -> None:
+def test_only_the_workers_role_can_be_passed_and_only_to_ec2(policy: Any, prefix: str) -> None:
     (statement,) = [s for s in policy["Statement"] if "iam:PassRole" in actions_of(s)]
-    assert statement["Resource"] == "arn:*:iam::*:role/novaburst-worker"
+    assert statement["Resource"] == f"arn:*:iam::*:role/{prefix}-worker"
     assert statement["Condition"]["StringEquals"]["iam:PassedToService"] == "ec2.amazonaws.com"
 
 
-def test_the_policy_names_the_prefix_that_the_configuration_deploys(policy: Any) -> None:
+def test_the_policy_names_the_prefix_that_the_configuration_deploys(policy: Any, prefix: str) -> None:
     config = json.loads((CHALICE / "config.json").read_text())
-    assert config["environment_variables"]["NOVABURST_PREFIX"] == "novaburst"
     assert config["autogen_policy"] is False
     assert config["iam_policy_file"] == "policy.json"
     text = json.dumps(policy)
-    for name in ("novaburst-req-queue", "novaburst-wake-queue", "novaburst-worker"):
+    for name in (f"{prefix}-req-queue", f"{prefix}-wake-queue", f"{prefix}-worker"):
         assert name in text
 
 
