@@ -23,6 +23,8 @@ MAX_RECEIVE_COUNT = 8
 POISON_RECEIVE_COUNT = 5
 # The longest long poll that SQS allows, in seconds.
 LONG_POLL_SECONDS = 20
+# How long SQS keeps a request that nobody deletes, in seconds: four days. A result message as long.
+MESSAGE_RETENTION_SECONDS = 345_600
 # Messages that one SQS batch call carries.
 SQS_BATCH = 10
 # The fleet's hard maximum, in instances: the last clamp on every path.

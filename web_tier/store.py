@@ -112,13 +112,13 @@ class Store:
                 [(image_id,) for image_id in ids],
             )
 
-    def refuse(self, image_id: str, failure: Failure, now: float) -> None:
-        """Give up on an image that was not queued."""
+    def refuse(self, image_id: str, failure: Failure, now: float, *, state: State = State.RECEIVING) -> None:
+        """Give up on an image that is still in this pending state; by default, one that was not queued."""
         with self._writing() as db:
             db.execute(
                 "UPDATE images SET state = 'refused', code = ?, detail = ?, answered = ?,"
-                " revision = (SELECT last FROM revision) WHERE id = ? AND state = 'receiving'",
-                (failure.code, failure.detail, now, image_id),
+                " revision = (SELECT last FROM revision) WHERE id = ? AND state = ?",
+                (failure.code, failure.detail, now, image_id, state),
             )
 
     def record(self, results: Iterable[Result], now: float) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from novaburst.bounds import MESSAGE_RETENTION_SECONDS
 from novaburst.contract import Failure, Result, result_key
 from novaburst.error_codes import ErrorCode
 from web_tier.answers import stored_result
@@ -23,6 +24,8 @@ _UNQUEUED_SECONDS = 30.0
 _MISSING_SECONDS = 600.0
 # The response queue brings a result within a second; a cold fleet takes a minute or two.
 _UNANSWERED_SECONDS = 5.0
+# A worker answers within minutes for an object that is gone, so that its message must be gone as well by then.
+_LOST_SECONDS = 900.0
 # Images looked after in one sweep, and up to how many are asked for one by one instead of by a listing.
 _AT_ONCE = 1000
 _ONE_BY_ONE = 20
@@ -60,17 +63,15 @@ class Sweeper:
         """
         now = self._clock()
         self._queue_again(self._store.claim_overdue(State.RECEIVING, now, _UNQUEUED_SECONDS, _AT_ONCE), now)
-        self._fetch_results(self._store.claim_overdue(State.QUEUED, now, _UNANSWERED_SECONDS, _AT_ONCE), now)
+        queued = self._store.claim_overdue(State.QUEUED, now, _UNANSWERED_SECONDS, _AT_ONCE)
+        found = self._fetch_results(queued, now)
+        self._look_for_lost([image for image in queued if image.id not in found], now)
 
     def _queue_again(self, images: Sequence[Image], now: float) -> None:
-        in_bucket = self._deployment.in_bucket
-        stored = [image for image in images if in_bucket.exists(image.id)]
+        stored = [image for image in images if self._deployment.in_bucket.exists(image.id)]
         if stored:
-            bodies = [request_for(image, in_bucket.name).to_message() for image in stored]
-            failed = set(self._deployment.request_queue.send(bodies))
-            queued = [image.id for index, image in enumerate(stored) if index not in failed]
+            queued = self._send(stored)
             self._store.mark_queued(queued)
-            self._on_queued()
             log.warning("%d images that were stored and not queued are queued now", len(queued))
         kept = {image.id for image in stored}
         for image in images:
@@ -79,11 +80,33 @@ class Sweeper:
                 self._store.refuse(image.id, Failure(code=ErrorCode.OBJECT_MISSING, detail=detail), now)
                 log.warning("image %s never arrived in the bucket", image.id)
 
-    def _fetch_results(self, images: Sequence[Image], now: float) -> None:
+    def _send(self, images: Sequence[Image]) -> list[str]:
+        """Queue images whose objects are there, and wake the Lambda; the ids of those that SQS took."""
+        bodies = [request_for(image, self._deployment.in_bucket.name).to_message() for image in images]
+        failed = set(self._deployment.request_queue.send(bodies))
+        self._on_queued()
+        return [image.id for index, image in enumerate(images) if index not in failed]
+
+    def _fetch_results(self, images: Sequence[Image], now: float) -> set[str]:
+        """Enter the results that the bucket has of these images; the ids of the images that have one."""
         results = [result for result in map(self._result, self._answered(images)) if result is not None]
-        if results:
-            news = self._store.record(results, now)
+        if results and (news := self._store.record(results, now)):
             log.info("%d results were found in the bucket before their message came", news)
+        return {result.id for result in results}
+
+    def _look_for_lost(self, images: Sequence[Image], now: float) -> None:
+        """Answer images whose object and message are gone; queue those again whose message alone has expired."""
+        old = [image for image in images if now - image.received > _LOST_SECONDS]
+        there = {image.id for image in old if self._deployment.in_bucket.exists(image.id)}
+        for image in old:
+            if image.id not in there:
+                detail = "it was stored and queued, and neither it nor a result is there any more"
+                failure = Failure(code=ErrorCode.OBJECT_MISSING, detail=detail)
+                self._store.refuse(image.id, failure, now, state=State.QUEUED)
+                log.warning("image %s is gone from the bucket, unanswered", image.id)
+        expired = [image for image in old if image.id in there and now - image.received > MESSAGE_RETENTION_SECONDS]
+        if expired:
+            log.warning("%d images whose messages have expired are queued again", len(self._send(expired)))
 
     def _answered(self, images: Sequence[Image]) -> Sequence[Image]:
         if len(images) <= _ONE_BY_ONE:

@@ -4,7 +4,9 @@ from collections.abc import Callable
 import boto3
 import pytest
 
+from novaburst.bounds import MESSAGE_RETENTION_SECONDS
 from novaburst.contract import Request, Result, result_key
+from novaburst.error_codes import ErrorCode
 from web_tier.deployment import Deployment
 from web_tier.images import Image, State
 from web_tier.store import Store
@@ -151,3 +153,33 @@ def test_a_sweep_that_fails_is_logged_and_the_next_one_goes_on(
     stop.set()
     thread.join(5)
     assert "not finished" in caplog.text or "NoSuchBucket" in caplog.text
+
+
+def test_a_queued_image_whose_object_and_message_are_gone_is_answered(
+    store: Store, sweeper: Sweeper, world: World, enter: Callable[[str, State], None]
+) -> None:
+    enter("a", State.QUEUED)
+    world.now += 800
+    sweeper.sweep()
+    assert state(store, "a") is State.QUEUED
+    world.now += 800
+    sweeper.sweep()
+    found = store.image("a")
+    assert found is not None
+    assert found.failure is not None
+    assert found.failure.code == ErrorCode.OBJECT_MISSING
+
+
+def test_a_queued_image_that_still_waits_is_left_alone_until_its_message_has_expired(
+    deployment: Deployment, store: Store, sweeper: Sweeper, world: World, enter: Callable[[str, State], None]
+) -> None:
+    enter("a", State.QUEUED)
+    deployment.in_bucket.put("a", b"jpeg")
+    world.now += 3600
+    sweeper.sweep()
+    assert deployment.request_queue.depth().backlog == 0
+    world.now += MESSAGE_RETENTION_SECONDS
+    sweeper.sweep()
+    [message] = deployment.request_queue.receive(wait_seconds=0)
+    assert Request.parse(message.body).id == "a"
+    assert world.wakes == 1
