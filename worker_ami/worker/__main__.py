@@ -11,26 +11,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-from novaburst.aws import s3_client, sqs_client
-from novaburst.objects import Bucket
-from novaburst.queues import Queue
 from novaburst.settings import SettingsError, require_region
-from worker_ami.worker.classifier import Classifier
-from worker_ami.worker.decode import Limits
-from worker_ami.worker.engines import open_engine
-from worker_ami.worker.handler import Handler
-from worker_ami.worker.imds import InstanceMetadata, InstanceMetadataError, instance_id
-from worker_ami.worker.isolated import Orders
-from worker_ami.worker.isolation import Isolation
+from worker_ami.worker.assembly import assemble
+from worker_ami.worker.imds import InstanceMetadataError, instance_id
 from worker_ami.worker.logs import start_logging
-from worker_ami.worker.model import ModelError, load_model
-from worker_ami.worker.notices import Notices
-from worker_ami.worker.pipeline import Pipeline, Queues
+from worker_ami.worker.model import ModelError
 from worker_ami.worker.settings import WorkerSettings
-from worker_ami.worker.watchdog import watch
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +27,13 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 def main() -> int:
     """Run one worker; the process's exit status."""
-    formatter = start_logging()
+    formatter = start_logging(_log_folder())
     stop = _stop_on_signals()
     try:
         settings = WorkerSettings.load()
         require_region()
         formatter.instance = instance_id()
-        pipeline = _assemble(settings, formatter.instance, stop)
+        worker = assemble(settings, formatter.instance, stop)
     except (SettingsError, InstanceMetadataError, ModelError) as error:
         log.critical("not started: %s", error)
         return 1
@@ -57,51 +45,19 @@ def main() -> int:
         _seconds_since_process_start(),
         extra={"engine": settings.engine, "threads": settings.threads, "held": settings.held},
     )
-    ended = threading.Event()
-    _beside(watch, ended)
-    notices = Notices(InstanceMetadata(), interrupted=stop.set, rebalance=pipeline.leave_when_empty)
-    _beside(notices.run, ended)
     try:
-        pipeline.run()
+        worker.run()
     except Exception:
         log.critical("ended by an unexpected error", exc_info=True)
         return 1
-    finally:
-        ended.set()
     log.info("finished")
     return 0
 
 
-def _assemble(settings: WorkerSettings, instance: str, stop: threading.Event) -> Pipeline:
-    model = load_model(settings.model_dir)
-    limits = Limits(bytes=settings.max_image_bytes, pixels=settings.max_image_pixels)
-    classifier = Classifier(model, open_engine(settings.engine, model), limits, settings.threads)
-    s3, sqs = s3_client(settings.held), sqs_client()
-    handler = Handler(
-        Bucket(s3, settings.in_bucket),
-        Bucket(s3, settings.out_bucket),
-        classifier,
-        Isolation(_orders(settings), settings.image_seconds),
-        worker=instance,
-        max_bytes=settings.max_image_bytes,
-        poison_receive_count=settings.poison_receive_count,
-    )
-    queues = Queues(request=Queue(sqs, settings.request_queue), response=Queue(sqs, settings.response_queue))
-    return Pipeline(queues, handler, settings, stop, classifier.longest_seconds)
-
-
-def _beside(run: Callable[[threading.Event], None], ended: threading.Event) -> None:
-    threading.Thread(name=run.__qualname__, target=run, args=(ended,), daemon=True).start()
-
-
-def _orders(settings: WorkerSettings) -> Orders:
-    return Orders(
-        model_dir=settings.model_dir,
-        engine=settings.engine,
-        max_bytes=settings.max_image_bytes,
-        max_pixels=settings.max_image_pixels,
-        memory=settings.isolation_bytes,
-    )
+def _log_folder() -> Path | None:
+    # systemd.exec(5): what the unit's LogsDirectory says.
+    folder = os.environ.get("LOGS_DIRECTORY")
+    return Path(folder) if folder else None
 
 
 def _stop_on_signals() -> threading.Event:

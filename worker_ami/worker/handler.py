@@ -20,6 +20,7 @@ from novaburst.error_codes import ErrorCode
 from novaburst.objects import Bucket, ObjectMissingError, ObjectTooLargeError
 from novaburst.queues import Received
 from worker_ami.worker.classifier import Classifies
+from worker_ami.worker.counts import Counts
 from worker_ami.worker.isolation import IsolationError
 from worker_ami.worker.refusal import ImageRefusedError
 
@@ -59,6 +60,7 @@ class Handler:
         out_bucket: Bucket,
         classifier: Classifies,
         isolation: Classifies,
+        counts: Counts,
         *,
         worker: str,
         max_bytes: int,
@@ -69,6 +71,7 @@ class Handler:
         self._out_bucket = out_bucket
         self._classifier = classifier
         self._isolation = isolation
+        self._counts = counts
         self._worker = worker
         self._max_bytes = max_bytes
         self._poison_receive_count = poison_receive_count
@@ -126,6 +129,7 @@ class Handler:
 
     def _store(self, result: Result, received: Received) -> Result:
         self._out_bucket.put(result_key(result.id), result.to_json().encode(), content_type="application/json")
+        self._counts.add(result)
         log.info(
             "answered",
             extra={

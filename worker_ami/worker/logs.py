@@ -1,12 +1,20 @@
-"""Logs as one JSON object a line on standard error, where the journal and CloudWatch take them."""
+"""Logs as one JSON object a line: on standard error for the journal, and in a file for the CloudWatch agent.
+
+The agent reads files as they are; what it takes from the journal is wrapped, and metrics in such lines stay unseen.
+"""
 
 import json
 import logging
 import sys
 from datetime import UTC, datetime
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
 
 # What every record has; all else was given by the caller as `extra` and goes into the line.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+_FILE = "worker.log"
+_FILE_BYTES = 50_000_000
 
 
 class JsonFormatter(logging.Formatter):
@@ -31,12 +39,18 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def start_logging() -> JsonFormatter:
-    """Send every record of level INFO and above to standard error; the instance is filled in once it is known."""
+def start_logging(folder: Path | None = None) -> JsonFormatter:
+    """Send every record of level INFO and above to standard error, and to a file in `folder` if it is given.
+
+    The instance is filled in once it is known.
+    """
     formatter = JsonFormatter()
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter)
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if folder is not None:
+        handlers.append(RotatingFileHandler(folder / _FILE, maxBytes=_FILE_BYTES, backupCount=1))
+    for handler in handlers:
+        handler.setFormatter(formatter)
+    logging.basicConfig(level=logging.INFO, handlers=handlers)
     logging.captureWarnings(True)
     logging.getLogger("botocore").setLevel(logging.WARNING)
     return formatter

@@ -96,6 +96,11 @@ class Pipeline:
         if self._failures:
             raise self._failures[0]
 
+    @property
+    def held(self) -> Held:
+        """The messages that it holds."""
+        return self._held
+
     def leave_when_empty(self) -> None:
         """End at the next empty poll with nothing held, instead of waiting to be idle."""
         self._receiver.leave_when_empty()

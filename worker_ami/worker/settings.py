@@ -62,6 +62,10 @@ class WorkerSettings(Settings):
     isolation_bytes: PositiveInt = Field(default_factory=_half_of_the_memory)
     # How long a worker that is told to stop may finish what it has begun.
     grace_seconds: PositiveInt = 8
+    # The loopback port of the status; 0, where many workers may share a machine, is none. The image's unit says 8080.
+    status_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    # Whether the status serves input objects as well, to try out an instance's way to S3.
+    status_downloads: bool = False
     max_image_bytes: PositiveInt = MAX_IMAGE_BYTES
     max_image_pixels: PositiveInt = MAX_IMAGE_PIXELS
 

@@ -13,6 +13,7 @@ from novaburst.queues import Queue, Received
 from novaburst.settings import Settings
 from tests.unit.worker_ami.baked import baked_model
 from worker_ami.worker.classifier import Classifier, Classifies
+from worker_ami.worker.counts import Counts
 from worker_ami.worker.decode import Limits
 from worker_ami.worker.engines import open_engine
 from worker_ami.worker.handler import Handler
@@ -94,7 +95,14 @@ def isolation() -> Iterator[Isolation]:
 
 
 @pytest.fixture
-def new_handler(deployment: Deployment, classifier: Classifier, isolation: Isolation) -> Callable[..., Handler]:
+def counts() -> Counts:
+    return Counts()
+
+
+@pytest.fixture
+def new_handler(
+    deployment: Deployment, classifier: Classifier, isolation: Isolation, counts: Counts
+) -> Callable[..., Handler]:
     def build(
         used: Classifies = classifier, max_bytes: int = MAX_IMAGE_BYTES, suspects: Classifies = isolation
     ) -> Handler:
@@ -103,6 +111,7 @@ def new_handler(deployment: Deployment, classifier: Classifier, isolation: Isola
             deployment.out_bucket,
             used,
             suspects,
+            counts,
             worker=WORKER,
             max_bytes=max_bytes,
             poison_receive_count=POISON_RECEIVE_COUNT,

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import Any
 
 import boto3
 import pytest
+import requests
 from moto.server import ThreadedMotoServer
 
 from novaburst.contract import Request, Result, new_id, result_key, utc_now
@@ -101,6 +103,31 @@ def test_a_worker_told_to_stop_ends_within_its_grace_with_status_zero(environmen
     assert status == 0
     assert time.monotonic() - began < 5
     assert log[0]["message"] == "SIGTERM: stopping"
+
+
+def test_a_worker_whose_unit_gives_it_a_port_and_a_log_folder_uses_both(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    ask(environment, [larger_photos()["daisy"].read_bytes(), b""])
+    more = {"NOVABURST_STATUS_PORT": str(port), "LOGS_DIRECTORY": str(tmp_path), "NOVABURST_IDLE_SECONDS": "600"}
+    worker = start(environment, **more)
+    assert worker.stderr is not None
+    lines: list[str] = []
+    while sum('"answered"' in line for line in lines) < 2:
+        lines.append(worker.stderr.readline())
+    state = requests.get(f"http://127.0.0.1:{port}/healthz", timeout=10).json()
+    worker.send_signal(signal.SIGTERM)
+    status, log = end(worker)
+    assert status == 0
+    assert (state["model"], state["instance"]) == ("efficientnet_lite0", INSTANCE)
+    assert (state["processed"], state["errors"]) == (2, {"empty_file": 1})
+    assert state.keys() >= {"version", "engine", "held", "idle_seconds"}
+    (metrics,) = (line for line in log if line["message"] == "metrics")
+    assert (metrics["Images"], metrics["Errors.empty_file"]) == (2, 1)
+    kept = [json.loads(line) for line in (tmp_path / "worker.log").read_text().splitlines()]
+    assert kept == [json.loads(line) for line in lines] + log
 
 
 def test_a_worker_whose_spot_instance_is_taken_away_ends_with_status_zero(

@@ -74,6 +74,17 @@ def test_a_run_of_crashes_powers_the_machine_off(unit: dict[str, str]) -> None:
     assert int(unit["StartLimitIntervalSec"]) > int(unit["StartLimitBurst"]) * 150
 
 
+def test_the_unit_s_port_is_the_one_that_nginx_passes_on(unit: dict[str, str]) -> None:
+    port = unit["Environment"].removeprefix("NOVABURST_STATUS_PORT=")
+    assert f"proxy_pass http://127.0.0.1:{port};" in (PROJECT / "worker_ami/nginx/novaburst-worker.conf").read_text()
+
+
+def test_the_agent_ships_the_file_that_the_unit_makes_the_worker_write(unit: dict[str, str]) -> None:
+    agent = json.loads((PROJECT / "worker_ami" / "cloudwatch" / "agent.json").read_text())
+    (shipped,) = agent["logs"]["logs_collected"]["files"]["collect_list"]
+    assert shipped["file_path"] == f"/var/log/{unit['LogsDirectory']}/worker.log"
+
+
 def test_a_child_that_is_killed_for_its_memory_does_not_end_the_worker(unit: dict[str, str]) -> None:
     assert unit["OOMPolicy"] == "continue"
 

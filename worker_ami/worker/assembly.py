@@ -1,0 +1,112 @@
+"""Puts one worker together from its settings: the pipeline, and what runs beside it."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from novaburst.aws import s3_client, sqs_client
+from novaburst.objects import Bucket
+from novaburst.queues import Queue
+from worker_ami.worker.classifier import Classifier
+from worker_ami.worker.counts import Counts
+from worker_ami.worker.decode import Limits
+from worker_ami.worker.engines import open_engine
+from worker_ami.worker.handler import Handler
+from worker_ami.worker.imds import InstanceMetadata
+from worker_ami.worker.isolated import Orders
+from worker_ami.worker.isolation import Isolation
+from worker_ami.worker.metrics import Reporter
+from worker_ami.worker.model import Model, load_model
+from worker_ami.worker.notices import Notices
+from worker_ami.worker.pipeline import Pipeline, Queues
+from worker_ami.worker.settings import WorkerSettings
+from worker_ami.worker.status import Downloads, serve_status
+from worker_ami.worker.watchdog import watch
+
+_LAST_WORDS_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A pipeline, and the loops beside it, each of which takes the event of the pipeline's end."""
+
+    pipeline: Pipeline
+    beside: tuple[Callable[[threading.Event], None], ...]
+
+    def run(self) -> None:
+        """Run until the pipeline ends, and raise what it raises."""
+        ended = threading.Event()
+        threads = [threading.Thread(target=loop, args=(ended,), daemon=True) for loop in self.beside]
+        for thread in threads:
+            thread.start()
+        try:
+            self.pipeline.run()
+        finally:
+            ended.set()
+            for thread in threads:
+                thread.join(_LAST_WORDS_SECONDS)
+
+
+def assemble(settings: WorkerSettings, instance: str, stop: threading.Event) -> Worker:
+    """The worker of `instance`; its status is served from now on.
+
+    Raises:
+        ModelError: the model cannot be used.
+        botocore.exceptions.ClientError: a queue is not there.
+    """
+    model = load_model(settings.model_dir)
+    limits = Limits(bytes=settings.max_image_bytes, pixels=settings.max_image_pixels)
+    classifier = Classifier(model, open_engine(settings.engine, model), limits, settings.threads)
+    s3, sqs = s3_client(settings.held), sqs_client()
+    in_bucket, counts = Bucket(s3, settings.in_bucket), Counts()
+    handler = Handler(
+        in_bucket,
+        Bucket(s3, settings.out_bucket),
+        classifier,
+        Isolation(_orders(settings), settings.image_seconds),
+        counts,
+        worker=instance,
+        max_bytes=settings.max_image_bytes,
+        poison_receive_count=settings.poison_receive_count,
+    )
+    queues = Queues(request=Queue(sqs, settings.request_queue), response=Queue(sqs, settings.response_queue))
+    pipeline = Pipeline(queues, handler, settings, stop, classifier.longest_seconds)
+    if settings.status_port:
+        downloads = Downloads(in_bucket, settings.max_image_bytes) if settings.status_downloads else None
+        serve_status(settings.status_port, _state(instance, model, settings, pipeline, counts), downloads)
+    notices = Notices(InstanceMetadata(), interrupted=stop.set, rebalance=pipeline.leave_when_empty)
+    return Worker(pipeline, (watch, notices.run, Reporter(counts, settings.prefix).run))
+
+
+def _orders(settings: WorkerSettings) -> Orders:
+    return Orders(
+        model_dir=settings.model_dir,
+        engine=settings.engine,
+        max_bytes=settings.max_image_bytes,
+        max_pixels=settings.max_image_pixels,
+        memory=settings.isolation_bytes,
+    )
+
+
+def _state(
+    instance: str, model: Model, settings: WorkerSettings, pipeline: Pipeline, counts: Counts
+) -> Callable[[], dict[str, Any]]:
+    fixed = {
+        "version": version("novaburst"),
+        "instance": instance,
+        "model": model.definition.name,
+        "engine": settings.engine,
+    }
+
+    def state() -> dict[str, Any]:
+        totals = counts.totals()
+        return fixed | {
+            "processed": totals.images,
+            "errors": dict(totals.errors),
+            "held": pipeline.held.count,
+            "idle_seconds": round(pipeline.held.idle_seconds(), 1),
+        }
+
+    return state
