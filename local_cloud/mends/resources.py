@@ -1,7 +1,7 @@
 """CloudFormation: the resource types that moto skips and calls complete, and changes that it does not notice.
 
-moto finds a resource type by the subclasses of CloudFormationModel: declaring one is registering it. Intrinsic
-functions are resolved before a resource is made, so what arrives here is plain values.
+moto finds a resource type by the subclasses of CloudFormationModel, so these are made as mends are applied and not
+when this module is read. Intrinsic functions are resolved before a resource is made: what arrives here is plain values.
 AWS::S3::BucketPolicy stays skipped: moto applies a Deny without looking at its condition, so a policy that demands TLS
 would lock everybody out.
 """
@@ -17,10 +17,37 @@ from moto.core.common_models import CloudFormationModel
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 
+# The registered types: moto knows subclasses by weak references only.
+_registered: list[type] = []
+
 
 def apply() -> None:
-    """Install the mends of this module; the resource types below are registered by being declared."""
+    """Install the mends of this module, and register the resource types below."""
     _parameters_inside_sub_count_as_references()
+    _an_update_honours_conditions()
+    for kind in (MetricAlarm, TopicSubscription, QueuePolicy):
+        _registered.append(type(kind.__name__, (kind, CloudFormationModel), {}))
+
+
+def _an_update_honours_conditions() -> None:
+    # Why: moto updates a resource whose condition is false as if it were there, or keeps it when that changes.
+    original = parsing.parse_and_update_resource
+
+    def update(
+        logical_id: str,
+        resource_json: dict[str, Any],
+        resources_map: Any,
+        account_id: str,
+        region_name: str,
+    ) -> Any:
+        condition = resource_json.get("Condition")
+        if condition is None or resources_map.lazy_condition_map[condition]:
+            return original(logical_id, resource_json, resources_map, account_id, region_name)
+        if (present := resources_map._parsed_resources.get(logical_id)) is not None:
+            resources_map._delete_resource(present, resource_json)
+        return None
+
+    setattr(parsing, "parse_and_update_resource", update)  # noqa: B010 - called from inside that module
 
 
 def _parameters_inside_sub_count_as_references() -> None:
@@ -70,7 +97,7 @@ class _Resource:
         )
 
 
-class MetricAlarm(_Resource, CloudFormationModel):
+class MetricAlarm(_Resource):
     """AWS::CloudWatch::Alarm: without it the template's alarms do not exist."""
 
     @staticmethod
@@ -119,7 +146,7 @@ class MetricAlarm(_Resource, CloudFormationModel):
         cloudwatch_backends[account_id][region_name].delete_alarms([self.physical_resource_id])
 
 
-class TopicSubscription(_Resource, CloudFormationModel):
+class TopicSubscription(_Resource):
     """AWS::SNS::Subscription: without it an alarm's message reaches nobody."""
 
     @staticmethod
@@ -148,7 +175,7 @@ class TopicSubscription(_Resource, CloudFormationModel):
         sns_backends[account_id][region_name].unsubscribe(self.physical_resource_id)
 
 
-class QueuePolicy(_Resource, CloudFormationModel):
+class QueuePolicy(_Resource):
     """AWS::SQS::QueuePolicy: without it the queues have no policy to look at."""
 
     @staticmethod

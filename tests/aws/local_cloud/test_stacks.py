@@ -206,3 +206,26 @@ def test_a_custom_metric_raises_an_alarm(cloud: "Cloud") -> None:
 
     cloud.eventually(raised)
     cloudwatch.delete_alarms(AlarmNames=[name])
+
+
+def test_a_resource_comes_and_goes_with_its_condition_when_the_stack_is_updated(cloud: "Cloud") -> None:
+    topic = {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": {"Ref": "Prefix"}}}
+    mail = {
+        "Type": "AWS::SNS::Subscription",
+        "Condition": "HasMail",
+        "Properties": {"TopicArn": {"Ref": "Topic"}, "Protocol": "email", "Endpoint": {"Ref": "Mail"}},
+    }
+    template = {
+        "Parameters": {name: {"Type": "String"} for name in ("Prefix", "Mail", "Round")},
+        "Conditions": {"HasMail": {"Fn::Not": [{"Fn::Equals": [{"Ref": "Mail"}, ""]}]}},
+        "Resources": {"Topic": topic, "Subscription": mail},
+    }
+    sns = cloud.client("sns")
+
+    def mails() -> list[str]:
+        return [s["Endpoint"] for s in sns.list_subscriptions()["Subscriptions"] if s["Protocol"] == "email"]
+
+    rounds = (("create", ""), ("update", ""), ("update", "a@example.org"), ("update", ""))
+    for number, (verb, address) in enumerate(rounds):
+        _deploy(cloud, verb, "conditional", template, Mail=address, Round=str(number))
+        assert mails() == [address] * bool(address)
