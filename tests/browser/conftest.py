@@ -14,7 +14,7 @@ import boto3
 import pytest
 import requests
 from moto.server import ThreadedMotoServer
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from novaburst.bounds import MAX_MESSAGE_BYTES
 from novaburst.contract import Failure, Guess, Request, Result, result_key
@@ -24,6 +24,8 @@ from web_tier.settings import WebSettings
 
 CHROMIUM = "/usr/bin/chromium"
 PREFIX = "novapage"
+# A loaded machine may take long; an expectation that holds is met at once all the same.
+expect.set_options(timeout=30_000)
 SHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
 
 
