@@ -29,6 +29,7 @@ def apply() -> None:
     """Install the mends of this module."""
     _a_client_token_launches_once()
     _as_many_as_max_count()
+    _a_launch_is_seen_whole()
     _the_launch_template_is_followed()
     _instances_take_their_time()
     filter_dict_attribute_mapping["client-token"] = "client_token"  # Why: a filter that AWS has; moto answers 500.
@@ -79,6 +80,14 @@ def _as_many_as_max_count() -> None:
             raise EC2ClientError("InvalidParameterValue", "MaxCount must not be less than MinCount")
         self.params = {**self.params, "MinCount": most}
         return original(self)
+
+
+def _a_launch_is_seen_whole() -> None:
+    # Why: moto shows a reservation while it is still adding instances to it, for as long as a second with twenty.
+    @replace(InstanceResponse, "describe_instances")
+    def describe_instances(original: Any, self: InstanceResponse) -> Any:
+        with _launching:
+            return original(self)
 
 
 def _the_launch_template_is_followed() -> None:

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -176,6 +177,20 @@ def _run(cloud: "Cloud", **request: Any) -> list[str]:
 
 def test_as_many_instances_are_launched_as_max_count_says(cloud: "Cloud") -> None:
     assert len(_run(cloud, MinCount=1, MaxCount=3)) == 3
+
+
+def test_a_launch_under_way_is_seen_whole_or_not_at_all(cloud: "Cloud") -> None:
+    tag = {"Key": "novaburst:fleet", "Value": cloud.new_name("fleet")}
+    tagged = [{"ResourceType": "instance", "Tags": [tag]}]
+    filters = [{"Name": f"tag:{tag['Key']}", "Values": [tag["Value"]]}]
+    seen = set()
+    with ThreadPoolExecutor(1) as pool:
+        launch = pool.submit(_run, cloud, MaxCount=10, TagSpecifications=tagged)
+        while not launch.done():
+            reservations = cloud.client("ec2").describe_instances(Filters=filters)["Reservations"]
+            seen.add(sum(len(reservation["Instances"]) for reservation in reservations))
+    assert launch.exception() is None
+    assert seen <= {0, 10}
 
 
 def test_a_client_token_launches_once_and_only_for_the_same_request(cloud: "Cloud") -> None:
