@@ -89,6 +89,7 @@ def main(descriptor: int, task_folder: str, runtime_folder: str, handler_name: s
         for line in lines:
             invocation = json.loads(line)
             context = Context(invocation["id"], invocation["deadline"], invocation["arn"])
+            print(f"START RequestId: {context.aws_request_id} Version: {context.function_version}")
             began = time.monotonic()
             outcome = answer(handler, json.loads(invocation["event"]), context)
             print(f"REPORT RequestId: {context.aws_request_id} Duration: {(time.monotonic() - began) * 1000:.1f} ms")
