@@ -1,0 +1,51 @@
+"""What fails, and the backlog drains and the fleet returns to zero all the same."""
+
+import pytest
+
+from tests.fleet.fleet import Fleet, until
+
+
+@pytest.mark.parametrize("code", ["InsufficientInstanceCapacity", "VcpuLimitExceeded", "RequestLimitExceeded"])
+def test_a_refused_launch_is_made_by_a_later_evaluation(fleet: Fleet, code: str) -> None:
+    # Throttling is tried again by the client itself, four times; more than that fail the evaluation's launch.
+    fleet.faults.refuse("RunInstances", *[code] * (5 if code == "RequestLimitExceeded" else 2))
+    fleet.send(20)
+    fleet.wake()
+    fleet.drains_and_returns_to_zero(30)
+    assert fleet.faults.refusals_left("RunInstances") == 0
+    assert fleet.faults.peak() == 4
+
+
+def test_instances_that_never_boot_or_never_work_are_replaced_although_ending_one_fails_at_first(fleet: Fleet) -> None:
+    fleet.faults.break_boots(1)
+    fleet.order("asleep")
+    fleet.faults.refuse("TerminateInstances", "OperationNotPermitted")
+    fleet.send(10)
+    fleet.wake()
+    until(lambda: fleet.backlog() == 0, 40)
+    assert fleet.faults.refusals_left("TerminateInstances") == 0
+    fleet.drains_and_returns_to_zero(20)
+    assert fleet.faults.peak() == 2, "a replacement comes once the broken one is seen to be gone"
+
+
+def test_an_alarm_and_a_wake_up_that_are_lost_cost_a_minute_and_no_more(fleet: Fleet) -> None:
+    fleet.only("on_schedule")
+    fleet.clients["cloudwatch"].set_alarm_state(
+        AlarmName=f"{fleet.prefix}-backlog", StateValue="ALARM", StateReason="nobody hears it"
+    )
+    fleet.send(10)
+    fleet.wake()
+    fleet.drains_and_returns_to_zero(20)
+    assert fleet.faults.peak() == 2
+
+
+def test_a_lambda_killed_between_the_launch_and_its_answer_launches_nothing_twice(fleet: Fleet) -> None:
+    fleet.faults.hold("RunInstances", 3)
+    fleet.send(50)
+    fleet.wake()
+    until(fleet.faults.launches, 10)
+    fleet.kill_lambdas()
+    fleet.faults.calm()
+    fleet.wake()
+    fleet.drains_and_returns_to_zero(30)
+    assert fleet.faults.peak() == 10

@@ -1,0 +1,93 @@
+"""The end of an instance: never while it works, and no image is lost if EC2 ends it all the same."""
+
+import signal
+import time
+from typing import Any
+
+from novaburst.contract import Request, Result, new_id, result_key, utc_now
+from novaburst.objects import Bucket
+from tests.fleet.fleet import CONFIRM_SECONDS, GRACE_SECONDS, Fleet, until
+from tests.photos import larger_photos
+
+VISIBILITY_SECONDS = 5
+
+
+def test_a_worker_that_takes_a_message_just_before_its_scale_in_is_not_killed(fleet: Fleet) -> None:
+    fleet.order("tireless")
+    fleet.only("on_wake")
+    fleet.send(1)
+    fleet.wake()
+    until(lambda: fleet.faults.active() and fleet.backlog() == 0, 15)
+    (worker,) = fleet.faults.active()
+    evaluator = fleet.evaluator(sqs := _Client(fleet))
+    until(lambda: evaluator.evaluate().plan.mark, GRACE_SECONDS + 5)
+    time.sleep(CONFIRM_SECONDS)
+    sqs.after_next_count = lambda: (
+        fleet.send(1),
+        until(lambda: fleet.queue("req-queue").depth().in_flight == 1, 5),
+    )
+    report = evaluator.evaluate()
+    assert report.observation.counts.backlog == 0, "it was decided before the message came"
+    assert report.outcome.terminated == []
+    assert fleet.faults.active() == [worker]
+    until(lambda: fleet.backlog() == 0, 10)
+
+
+class _Client:
+    """The SQS client of an evaluation, which does something once between its first count and the rest."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._real = fleet.clients["sqs"]
+        self.after_next_count: Any = None
+
+    def get_queue_url(self, **request: Any) -> Any:
+        return self._real.get_queue_url(**request)
+
+    def get_queue_attributes(self, **request: Any) -> Any:
+        answer = self._real.get_queue_attributes(**request)
+        then, self.after_next_count = self.after_next_count, None
+        if then is not None:
+            then()
+        return answer
+
+
+def test_the_image_of_a_worker_that_ec2_ends_is_answered_after_its_visibility_timeout(fleet: Fleet) -> None:
+    url = fleet.queue("req-queue").url
+    fleet.clients["sqs"].set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS)})
+    fleet.order("real")
+    assert _ask(fleet, wait=20).error is None
+    until(lambda: fleet.backlog() == 0, 5)
+    # The stopped worker's long poll takes the next message, and it never gets to work on it.
+    (process,) = fleet.real_workers()
+    process.send_signal(signal.SIGSTOP)
+    (instance,) = fleet.faults.active()
+    asked = _send(fleet)
+    began = time.monotonic()
+    until(lambda: fleet.queue("req-queue").depth().in_flight == 1, 3)
+    fleet.clients["ec2"].terminate_instances(InstanceIds=[instance])
+    process.kill()
+    assert _answer(fleet, asked, 30).error is None
+    assert time.monotonic() - began >= VISIBILITY_SECONDS - 1
+    fleet.drains_and_returns_to_zero(20)
+
+
+def _ask(fleet: Fleet, wait: float) -> Result:
+    return _answer(fleet, _send(fleet), wait)
+
+
+def _send(fleet: Fleet) -> str:
+    """Upload a photo, as the web tier does; its id."""
+    image_id, photo = new_id(), larger_photos()["daisy"]
+    settings = fleet.settings
+    fleet.clients["s3"].put_object(Bucket=settings.in_bucket, Key=image_id, Body=photo.read_bytes())
+    request = Request(id=image_id, batch="b", bucket=settings.in_bucket, key=image_id, name=photo.name, sent=utc_now())
+    fleet.queue("req-queue").send([request.to_message()])
+    fleet.wake()
+    return image_id
+
+
+def _answer(fleet: Fleet, image_id: str, seconds: float) -> Result:
+    """The result in the out-bucket."""
+    bucket = Bucket(fleet.clients["s3"], fleet.settings.out_bucket)
+    until(lambda: bucket.exists(result_key(image_id)), seconds)
+    return Result.parse(bucket.get(result_key(image_id)))
