@@ -27,11 +27,12 @@ lint: setup
 	$(BIN)/cfn-lint infra/template.yaml
 
 # Most tests wait for queues and processes rather than compute, so more of them run at once than there are cores. The
-# end-to-end tests time a whole system and have the machine to themselves.
+# fleet's and the end-to-end tests each run a whole system and have the machine to themselves.
 test: lint
 	@for tool in nginx chromium packer; do command -v $$tool >/dev/null \
 	  || { echo "make test needs $$tool (Debian and Ubuntu: apt-get install nginx chromium packer)"; exit 1; }; done
 	$(BIN)/pytest --numprocesses 4 --dist loadfile tests/unit tests/aws tests/browser $(ARGS)
+	$(BIN)/pytest tests/fleet $(ARGS)
 	$(BIN)/pytest tests/e2e $(ARGS)
 
 bench: setup
