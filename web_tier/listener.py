@@ -15,6 +15,8 @@ from novaburst.objects import Bucket
 from novaburst.queues import Queue, Received
 from novaburst.settings import SettingsError, require_region
 from web_tier.answers import stored_result
+from web_tier.chores import start_chore
+from web_tier.dead_letters import DeadLetters
 from web_tier.deployment import Deployment
 from web_tier.logs import log_to_stderr
 from web_tier.settings import WebSettings
@@ -31,6 +33,8 @@ _POLL_SECONDS = 3
 _FIRST_BACK_OFF = 0.5
 _MAX_BACK_OFF = 30.0
 _SWEEP_SECONDS = 5.0
+# Longer than the minute between two samples of the queue's depth, so that the alarm sees what came.
+_DEAD_LETTER_SECONDS = 90.0
 
 
 class Listener:
@@ -87,7 +91,7 @@ class Listener:
 
 
 def main() -> None:
-    """Listen and sweep until SIGTERM or SIGINT; exit status 0.
+    """Listen, sweep and answer dead letters until SIGTERM or SIGINT; exit status 0.
 
     Raises:
         SystemExit: a setting is missing or wrong; the text names it.
@@ -110,11 +114,15 @@ def main() -> None:
     store = Store(settings.store_path)
     waker = Waker(lambda: deployment.wake_queue, wanted="wake" in scaling_settings.triggers)
     sweeper = Sweeper(deployment, store, waker.wake)
-    sweeping = threading.Thread(target=sweeper.run, args=(stop, _SWEEP_SECONDS), name="sweeper")
-    sweeping.start()
+    dead_letters = DeadLetters(deployment, store)
+    chores = [
+        start_chore("sweep", sweeper.sweep, _SWEEP_SECONDS, stop),
+        start_chore("answering dead letters", dead_letters.answer, _DEAD_LETTER_SECONDS, stop),
+    ]
     log.info("listening to %s", settings.response_queue)
     Listener(lambda: deployment.response_queue, deployment.out_bucket, store).listen(stop)
-    sweeping.join()
+    for chore in chores:
+        chore.join()
     waker.close()
     store.close()
     log.info("stopped")

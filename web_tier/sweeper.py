@@ -1,12 +1,8 @@
 """Looks after images that have been pending for long: queues what a crash left unqueued, fetches missed results."""
 
 import logging
-import sqlite3
-import threading
 import time
 from collections.abc import Callable, Sequence
-
-from botocore.exceptions import BotoCoreError, ClientError
 
 from novaburst.bounds import MESSAGE_RETENTION_SECONDS
 from novaburst.contract import Failure, Result, result_key
@@ -46,14 +42,6 @@ class Sweeper:
         self._store = store
         self._on_queued = on_queued
         self._clock = clock
-
-    def run(self, stop: threading.Event, period_seconds: float) -> None:
-        """Sweep every `period_seconds` until `stop`; failures are logged and tried again at the next."""
-        while not stop.wait(period_seconds):
-            try:
-                self.sweep()
-            except (BotoCoreError, ClientError, sqlite3.Error) as error:
-                log.warning("the sweep was not finished: %s", error)
 
     def sweep(self) -> None:
         """Look once after everything that is due.

@@ -7,6 +7,7 @@ import pytest
 from novaburst.bounds import MESSAGE_RETENTION_SECONDS
 from novaburst.contract import Request, Result, result_key
 from novaburst.error_codes import ErrorCode
+from web_tier.chores import start_chore
 from web_tier.deployment import Deployment
 from web_tier.images import Image, State
 from web_tier.store import Store
@@ -146,8 +147,7 @@ def test_a_sweep_that_fails_is_logged_and_the_next_one_goes_on(
     world.now += 6
     boto3.client("s3").delete_bucket(Bucket=deployment.out_bucket.name)
     stop = threading.Event()
-    thread = threading.Thread(target=sweeper.run, args=(stop, 0.01))
-    thread.start()
+    thread = start_chore("sweep", sweeper.sweep, 0.01, stop)
     thread.join(0.5)
     assert thread.is_alive()
     stop.set()
