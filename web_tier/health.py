@@ -11,7 +11,7 @@ from scaling_lambda.fleet import State
 from scaling_lambda.observe import ObservationError
 from web_tier.images import failure_json, moment, outcome
 from web_tier.problems import Problem
-from web_tier.reachability import faults
+from web_tier.reachability import faults, reason
 from web_tier.tier import tier
 
 blueprint = Blueprint("health", __name__)
@@ -58,12 +58,12 @@ def state_of_affairs() -> dict[str, Any]:
             for name, depth in ((name, queue.depth()) for name, queue in queues.items())
         }
     except (BotoCoreError, ClientError, QueueAttributesError) as error:
-        affairs |= {"status": "degraded", "reason": f"the queues cannot be reached: {error}"}
+        affairs |= {"status": "degraded", "reason": f"the queues cannot be reached: {reason(error)}"}
     try:
         states = Counter(instance.state.value for instance in parts.instances())
         affairs["fleet"] = {state: count for state, count in sorted(states.items()) if state != State.TERMINATED}
     except (BotoCoreError, ClientError, ObservationError) as error:
-        affairs |= {"status": "degraded", "reason": f"the fleet cannot be described: {error}"}
+        affairs |= {"status": "degraded", "reason": f"the fleet cannot be described: {reason(error)}"}
     affairs["images"] = parts.store.counts().as_json()
     affairs["recent"] = [
         {
