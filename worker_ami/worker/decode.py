@@ -1,7 +1,27 @@
 """From the bytes of an uploaded file to one upright RGB image, or a refusal with a code of the documented list.
 
-Every kind of image has one treatment: the first frame of animations, the EXIF orientation applied, transparency on
-white, 16-bit grey scaled to 8 bits, wider grey stretched from its own range. Limits come before decoding.
+Every kind of image has one treatment. What it is, its bytes say and never its name. Limits come before decoding.
+
+    JPEG, baseline and progressive      a large one at 1/2, 1/4 or 1/8 of its size, when that leaves the model enough
+    JPEG of several pictures (MPO)      the first
+    CMYK (JPEG, TIFF)                   to RGB, without a colour profile
+    EXIF orientation, any format        applied; broken EXIF is ignored
+    palette, grey, bilevel              to RGB
+    alpha, transparent colours          on white
+    16-bit grey (PNG, TIFF)             scaled to 8 bits
+    16-bit colour (PNG)                 its high bytes
+    32-bit and float grey (TIFF)        stretched from its own range; what is not finite counts as 0
+    interlaced PNG                      as any other
+    GIF, animated WebP, PNG and AVIF    the first frame
+    HEIC                                the primary picture, turned as its container says; 10 bits and more to 8
+    AVIF, WebP, BMP, TIFF, JPEG 2000    as Pillow reads them
+    one pixel; 30,000 pixels wide       as any other
+
+    no bytes at all                     empty_file
+    over the byte limit                 too_large
+    over the pixel limit, bombs         too_many_pixels
+    cut short, damaged                  damaged_image
+    SVG, PDF, text, any other format    not_an_image
 """
 
 import logging
@@ -11,6 +31,7 @@ from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
+import pillow_heif
 from PIL import Image
 
 # Loaded here, since Pillow otherwise imports the plugins of 40 more formats at the first image of a rarer kind.
@@ -30,6 +51,10 @@ from worker_ami.worker.refusal import ImageRefusedError
 
 log = logging.getLogger(__name__)
 
+# HEIC is what phones save. One thread an image: the cores belong to the classifier's own threads.
+pillow_heif.options.DECODE_THREADS = 1
+pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+
 # What people upload; every other parser that Pillow has stays out of reach of hostile bytes.
 FORMATS = tuple(
     plugin.format
@@ -42,9 +67,9 @@ FORMATS = tuple(
         BmpImagePlugin.BmpImageFile,
         AvifImagePlugin.AvifImageFile,
         Jpeg2KImagePlugin.Jpeg2KImageFile,
+        pillow_heif.HeifImageFile,
     )
 )
-_HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"})
 _ORIENTATION_TAG = 0x0112
 # EXIF 2.3, tag Orientation: what makes each stored orientation upright.
 _TO_UPRIGHT = {
@@ -108,7 +133,7 @@ def _open(data: bytes, limits: Limits) -> Image.Image:
     except Exception as error:
         if _starts_as_known_format(data):
             raise ImageRefusedError(ErrorCode.DAMAGED_IMAGE, "the file ends or breaks off in its header") from error
-        raise ImageRefusedError(ErrorCode.NOT_AN_IMAGE, _what_it_is(data)) from error
+        raise ImageRefusedError(ErrorCode.NOT_AN_IMAGE, "in none of the formats " + ", ".join(FORMATS)) from error
     if image.width * image.height > limits.pixels:
         raise _too_many_pixels(image, limits)
     return image
@@ -123,12 +148,6 @@ def _too_many_pixels(image: Image.Image, limits: Limits) -> ImageRefusedError:
 def _starts_as_known_format(data: bytes) -> bool:
     checks = (Image.OPEN[name][1] for name in FORMATS)
     return any(accepts is not None and accepts(data[:16]) is True for accepts in checks)
-
-
-def _what_it_is(data: bytes) -> str:
-    if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS:
-        return "HEIC is not read; save it as JPEG"
-    return "in none of the formats " + ", ".join(FORMATS)
 
 
 def _orientation(image: Image.Image) -> int:

@@ -40,6 +40,12 @@ def test_a_photo_is_answered_with_its_label_and_the_result_is_stored(deployment:
     assert all(milliseconds > 0 for milliseconds in result.ms.model_dump().values())
 
 
+@pytest.mark.parametrize("name", ["espresso.jpg", "espresso.txt", "espresso"])
+def test_what_an_image_is_its_bytes_say_and_not_its_name(deployment: Deployment, handler: Handler, name: str) -> None:
+    deployment.ask(larger_photos()["espresso"].read_bytes(), name=name)
+    assert answered(handler.handle(deployment.take())).label == "espresso"
+
+
 @pytest.mark.parametrize(
     ("content", "code"),
     [
