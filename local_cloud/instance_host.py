@@ -22,15 +22,26 @@ class InstanceHost:
     Args:
         backends: where the instances are.
         site: what their machines have in common.
-        boot_seconds: how long an instance stays pending.
+        boot_seconds: how long a new instance stays pending.
+        start_seconds: how long one that was stopped stays pending once it is started again: its volume is warm.
         say: told one line when an instance has booted or powered itself off.
     """
 
-    def __init__(self, backends: Backends, site: Site, boot_seconds: float, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        backends: Backends,
+        site: Site,
+        say: Callable[[str], None],
+        *,
+        boot_seconds: float,
+        start_seconds: float,
+    ) -> None:
         self._backends = backends
         self._site = site
         self._boot_seconds = boot_seconds
+        self._start_seconds = start_seconds
         self._say = say
+        self._stopped_before: set[str] = set()
         self._booted_at: dict[str, float] = {}
         self._machines: dict[str, Machine] = {}
         self._views: dict[str, InstanceView] = {}
@@ -68,7 +79,8 @@ class InstanceHost:
     def _follow(self, view: InstanceView, now: float) -> None:
         match view.state:
             case "pending":
-                if now >= self._booted_at.setdefault(view.id, now + self._boot_seconds):
+                delay = self._start_seconds if view.id in self._stopped_before else self._boot_seconds
+                if now >= self._booted_at.setdefault(view.id, now + delay):
                     self._boot(view, now)
             case "running" if view.id not in self._machines:
                 self._boot(view, now)  # RebootInstances on a pending one: moto calls it running at once
@@ -84,7 +96,9 @@ class InstanceHost:
                     return
                 self._machines.pop(view.id, None)
                 if view.state == "stopping":
+                    self._stopped_before.add(view.id)
                     self._backends.set_stopped(view.id)
+                    self._say(f"instance {view.id} stopped")
                 else:
                     self._backends.set_terminated(view.id)
                     self._say(f"instance {view.id} terminated")

@@ -133,7 +133,8 @@ def _start(folder: Path) -> Cloud:
     worker.write_text(FAKE_WORKER)
     port = free_port()
     command = [sys.executable, "-m", "local_cloud.server", "--port", str(port), "--state", str(folder / "state")]
-    command += ["--model", str(folder / "model"), "--boot-seconds", "0.3", "--minute-seconds", "1"]
+    command += ["--model", str(folder / "model"), "--minute-seconds", "1"]
+    command += ["--boot-seconds", "0.6", "--start-seconds", "0"]
     command += ["--worker-command", f"{sys.executable} {worker}"]
     output = folder / "output"
     with output.open("wb") as out, (folder / "errors").open("wb") as errors:

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -137,6 +138,20 @@ def test_an_instance_that_stops_at_shutdown_can_be_started_again(cloud: "Cloud")
     assert _state(cloud, instance_id) == "pending"
     _worker(cloud, instance_id)
     _ends(cloud, instance_id, "stopped")
+
+
+def test_a_stopped_instance_starts_sooner_than_a_new_one_boots(cloud: "Cloud") -> None:
+    (instance_id,) = _launch(cloud, "finish", shutdown="stop")
+    booting = _seconds_pending(cloud, instance_id)
+    _ends(cloud, instance_id, "stopped")
+    cloud.client("ec2").start_instances(InstanceIds=[instance_id])
+    assert _seconds_pending(cloud, instance_id) < booting
+
+
+def _seconds_pending(cloud: "Cloud", instance_id: str) -> float:
+    began = time.monotonic()
+    cloud.eventually(lambda: _state(cloud, instance_id) != "pending")
+    return time.monotonic() - began
 
 
 def test_a_worker_that_keeps_crashing_is_restarted_and_then_its_instance_ends(cloud: "Cloud") -> None:
