@@ -60,6 +60,9 @@ class EventSources:
             if mapping not in self._pollers:
                 self._pollers[mapping] = _Poller(mapping, self._backends, self._host)
                 self._pollers[mapping].start()
+                function = self._backends.function(mapping.function_arn)
+                if function is not None:
+                    self._host.prepare(function)
 
 
 class _Poller(threading.Thread):

@@ -104,6 +104,20 @@ class LambdaHost:
         if not self._stopped:
             self._threads.submit(self._invoke_and_log, function, event)
 
+    def prepare(self, function: FunctionCode) -> None:
+        """Start a process for the function in the background, unless there is one, so that the first event finds it.
+
+        Lambda initialises environments ahead of their first invocation at times, too, and calls it proactive.
+        """
+        if not self._stopped:
+            self._threads.submit(self._prepare, function)
+
+    def _prepare(self, function: FunctionCode) -> None:
+        try:
+            self._give_back(function, self._take(function))
+        except Exception:
+            log.exception("function %s could not be started", function.name)
+
     def _invoke_and_log(self, function: FunctionCode, event: str) -> None:
         try:
             outcome = self.invoke(function, event)

@@ -175,6 +175,14 @@ def test_messages_within_the_batching_window_reach_the_function_in_one_batch_and
     cloud.eventually(lambda: _left(cloud, source) == 0)
 
 
+def test_a_function_on_a_queue_is_started_before_its_first_message(cloud: "Cloud") -> None:
+    name = cloud.new_name("function")
+    function = cloud.function("print('imported')\ndef handler(event, context): pass", name)
+    _map(cloud, cloud.queue(), function)
+    log = cloud.state / "lambda" / "logs" / f"{name}.log"
+    cloud.eventually(lambda: log.exists() and log.read_text() == "imported\n")
+
+
 def test_a_failed_batch_stays_in_the_queue_and_is_delivered_again(cloud: "Cloud") -> None:
     source, url = cloud.queue(VisibilityTimeout="2"), cloud.queue()
     _map(cloud, source, cloud.function(FORWARD, QUEUE=url, FAIL="1"))
