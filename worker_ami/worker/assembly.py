@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -23,6 +24,7 @@ from worker_ami.worker.notices import Notices
 from worker_ami.worker.pipeline import Pipeline, Queues
 from worker_ami.worker.settings import WorkerSettings
 from worker_ami.worker.status import Downloads, serve_status
+from worker_ami.worker.tags import asked_to_stay
 from worker_ami.worker.watchdog import watch
 
 _LAST_WORDS_SECONDS = 1.0
@@ -72,7 +74,14 @@ def assemble(settings: WorkerSettings, instance: str, stop: threading.Event) -> 
         poison_receive_count=settings.poison_receive_count,
     )
     queues = Queues(request=Queue(sqs, settings.request_queue), response=Queue(sqs, settings.response_queue))
-    pipeline = Pipeline(queues, handler, settings, stop, classifier.longest_seconds)
+    pipeline = Pipeline(
+        queues,
+        handler,
+        settings,
+        stop,
+        longest_seconds=classifier.longest_seconds,
+        asked_to_stay=partial(asked_to_stay, InstanceMetadata()),
+    )
     if settings.status_port:
         downloads = Downloads(in_bucket, settings.max_image_bytes) if settings.status_downloads else None
         serve_status(settings.status_port, _state(instance, model, settings, pipeline, counts), downloads)

@@ -48,7 +48,9 @@ class Pipeline:
         handler: Handler,
         settings: WorkerSettings,
         stop: threading.Event,
+        *,
         longest_seconds: Callable[[], float],
+        asked_to_stay: Callable[[], bool],
     ) -> None:
         self._settings = settings
         self._handler = handler
@@ -64,6 +66,7 @@ class Pipeline:
             stop,
             idle_seconds=settings.idle_seconds,
             poll_seconds=settings.poll_seconds,
+            asked_to_stay=asked_to_stay,
         )
         self._finisher = Finisher(queues.response, self._held, self._answers)
         self._began = time.monotonic()

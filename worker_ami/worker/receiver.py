@@ -35,6 +35,7 @@ class Receiver:
         *,
         idle_seconds: float,
         poll_seconds: int,
+        asked_to_stay: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._queue = queue
@@ -43,6 +44,7 @@ class Receiver:
         self._stop = stop
         self._idle_seconds = idle_seconds
         self._poll_seconds = poll_seconds
+        self._asked_to_stay = asked_to_stay
         self._clock = clock
         self._leaving = threading.Event()
         self._failing_since: float | None = None
@@ -71,9 +73,14 @@ class Receiver:
         self._failing_since, self._pause = None, 1.0
         if messages:
             self._take(messages)
-        elif self._held.idle_seconds() >= self._idle_seconds or (self._leaving.is_set() and not self._held.count):
+        elif self._may_end():
             log.info("idle for %.0f s: finished", self._held.idle_seconds())
             self._stop.set()
+
+    def _may_end(self) -> bool:
+        if self._leaving.is_set():
+            return not self._held.count
+        return self._held.idle_seconds() >= self._idle_seconds and not self._asked_to_stay()
 
     def _take(self, messages: list[Received]) -> None:
         self._held.add(messages)

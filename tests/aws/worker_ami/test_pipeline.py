@@ -32,11 +32,22 @@ def new_pipeline(
     aws: Settings, deployment: Deployment, new_handler: Callable[..., Handler], stop: threading.Event
 ) -> NewPipeline:
     def build(
-        handler: Handler | None = None, queues: Queues | None = None, longest: float = 0, **chosen: object
+        handler: Handler | None = None,
+        queues: Queues | None = None,
+        longest: float = 0,
+        stay: Callable[[], bool] = lambda: False,
+        **chosen: object,
     ) -> Pipeline:
         defaults: dict[str, object] = {"idle_seconds": 1, "poll_seconds": 1, "threads": 2, "prefix": aws.prefix}
         settings = WorkerSettings.load(**(defaults | chosen))
-        return Pipeline(queues or deployment.queues, handler or new_handler(), settings, stop, lambda: longest)
+        return Pipeline(
+            queues or deployment.queues,
+            handler or new_handler(),
+            settings,
+            stop,
+            longest_seconds=lambda: longest,
+            asked_to_stay=stay,
+        )
 
     return build
 
@@ -123,6 +134,14 @@ def test_a_worker_that_is_too_old_gives_back_what_it_has_not_begun_and_ends(
     stored = sum(deployment.out_bucket.exists(result_key(request.id)) for request in requests)
     depth = deployment.queues.request.depth()
     assert (stored, depth.visible, depth.in_flight) == (2, 3, 0)
+
+
+def test_an_idle_worker_that_is_asked_to_stay_ends_only_when_that_is_over(new_pipeline: NewPipeline) -> None:
+    asked = iter([True, True, False])
+    began = time.monotonic()
+    new_pipeline(idle_seconds=1, stay=lambda: next(asked)).run()
+    assert time.monotonic() - began >= 3
+    assert list(asked) == []
 
 
 def test_a_worker_is_not_idle_while_it_works(
