@@ -5,7 +5,7 @@ set -euo pipefail
 : "${SOURCE:?}"
 
 apt-get clean
-rm -rf "$SOURCE" /var/lib/apt/lists/* /root/.cache
+rm -rf "$SOURCE" /var/lib/apt/lists/* ~root/.cache
 rm -f /etc/ssh/ssh_host_*
 cloud-init clean --logs --seed
 truncate --size=0 /etc/machine-id
