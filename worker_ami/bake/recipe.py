@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from worker_ami.bake import efficientnet_lite0, export
+from worker_ami.bake import export, network
+from worker_ami.bake.order import Order, labels_text
 from worker_ami.worker.model import (
     DEFINITION_FILE,
     LABELS_FILE,
@@ -19,32 +20,31 @@ from worker_ami.worker.model import (
 _MAKERS = ("torch", "torchvision", "onnx", "onnxscript", "onnxruntime")
 
 
-def make(folder: Path, *, with_torch: bool, say: Callable[[str], None]) -> None:
-    """Fill an empty folder with EfficientNet-Lite0.
+def make(folder: Path, order: Order, *, with_torch: bool, say: Callable[[str], None]) -> None:
+    """Fill an empty folder with what was asked for.
 
     Raises:
-        ProofError: the export does not answer as torch does.
+        OrderError: it cannot be built.
+        ProofError: the export does not answer as torch does, or not with one logit a label.
     """
-    say(f"building {efficientnet_lite0.NAME} with its ImageNet weights")
-    network = efficientnet_lite0.build()
-    preprocessing = efficientnet_lite0.PREPROCESSING
-    labels = efficientnet_lite0.labels()
+    say(f"building {order.name} with weights of {order.origin}")
+    built = network.build(order)
     say("exporting to ONNX")
-    program = export.export_program(network, preprocessing.crop)
-    export.write_onnx(program, folder / ONNX_FILE)
+    export.write_onnx(built.program, folder / ONNX_FILE)
     if with_torch:
-        torch.export.save(program, folder / TORCH_FILE)
+        torch.export.save(built.program, folder / TORCH_FILE)
     say("comparing the export with torch")
-    proof = export.prove(network, folder / ONNX_FILE, export.generated_batches(preprocessing))
+    sizes = (1, 3, 8) if export.takes_batches(built.program) else (1, 1, 1)
+    batches = export.generated_batches(built.preprocessing, sizes)
+    proof = export.prove(built.module, folder / ONNX_FILE, batches, classes=len(built.labels))
     say(f"equal on {proof.images} images, logits within {proof.largest_logit_difference:.1e}")
-    (folder / LABELS_FILE).write_text("".join(f"{label}\n" for label in labels), encoding="utf-8")
-    package = efficientnet_lite0.WEIGHTS_PACKAGE
+    (folder / LABELS_FILE).write_text(labels_text(built.labels), encoding="utf-8")
     definition = ModelDefinition(
-        name=efficientnet_lite0.NAME,
-        classes=len(labels),
-        preprocessing=preprocessing,
+        name=order.name,
+        classes=len(built.labels),
+        preprocessing=built.preprocessing,
         files={path.name: file_sha256(path) for path in sorted(folder.iterdir())},
-        weights=f"{package} {version(package)}",
+        weights=order.origin,
         versions={name: version(name) for name in _MAKERS},
         proof=proof,
     )

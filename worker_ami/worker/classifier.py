@@ -72,7 +72,7 @@ class Classifier:
 
     def _classify(self, data: bytes, began: float) -> Classified:
         preprocessing = self._model.definition.preprocessing
-        image = decode(data, self._limits, short_side=_SPARE_SCALE * preprocessing.resize)
+        image = decode(data, self._limits, short_side=_SPARE_SCALE * preprocessing.pixels)
         prepared = prepare(image, preprocessing)
         decoded = time.perf_counter()
         (logits,) = self._engine.logits(prepared[np.newaxis])

@@ -18,24 +18,37 @@ class ModelError(Exception):
 
 
 class Preprocessing(BaseModel):
-    """How an upright RGB image becomes the network's input; it belongs to the model, not to the worker."""
+    """How an upright RGB image becomes the network's input; it belongs to the model, not to the worker.
+
+    Either `resize` and `crop` (a square from the middle), or `longest` alone (the whole image at its own size).
+    """
 
     model_config = ConfigDict(frozen=True)
 
     # Pixels of the short side after resizing; the long side follows in proportion.
-    resize: PositiveInt
+    resize: PositiveInt | None = None
     interpolation: Literal["bicubic", "bilinear"]
     # Pixels of each side of the square cut from the middle.
-    crop: PositiveInt
+    crop: PositiveInt | None = None
+    # The most pixels of the long side; an image that has more is scaled down, so that none takes all the memory.
+    longest: PositiveInt | None = None
     # Per channel, in units of 0 to 255: input = (pixel - mean) / std.
     mean: tuple[float, float, float]
     std: tuple[PositiveFloat, PositiveFloat, PositiveFloat]
 
     @model_validator(mode="after")
-    def _crop_inside(self) -> Self:
-        if self.crop > self.resize:
-            raise ValueError(f"crop {self.crop} is larger than resize {self.resize}")
+    def _one_way(self) -> Self:
+        if self.resize and self.crop and not self.longest:
+            if self.crop > self.resize:
+                raise ValueError(f"crop {self.crop} is larger than resize {self.resize}")
+        elif not self.longest or self.resize or self.crop:
+            raise ValueError("give either resize and crop, or longest alone")
         return self
+
+    @property
+    def pixels(self) -> int:
+        """What of an image is looked at, at least: the pixels of the short side, or the most of the long side."""
+        return self.resize or self.longest or 0
 
 
 class Proof(BaseModel):

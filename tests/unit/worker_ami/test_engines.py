@@ -21,6 +21,7 @@ from worker_ami.worker.engines import EngineName, open_engine
 from worker_ami.worker.model import ONNX_FILE, TORCH_FILE, Model, ModelDefinition, Preprocessing, Proof
 
 SIDE = 8
+PREPROCESSING = Preprocessing(resize=SIDE, interpolation="bilinear", crop=SIDE, mean=(0, 0, 0), std=(1, 1, 1))
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +33,13 @@ def network() -> nn.Module:
 @pytest.fixture(scope="module")
 def tiny(network: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Model:
     folder = tmp_path_factory.mktemp("tiny")
-    program = export_program(network, SIDE)
+    program = export_program(network, PREPROCESSING)
     write_onnx(program, folder / ONNX_FILE)
     torch.export.save(program, folder / TORCH_FILE)
     definition = ModelDefinition(
         name="tiny",
         classes=5,
-        preprocessing=Preprocessing(resize=SIDE, interpolation="bilinear", crop=SIDE, mean=(0, 0, 0), std=(1, 1, 1)),
+        preprocessing=PREPROCESSING,
         files={ONNX_FILE: "", TORCH_FILE: ""},
         weights="none",
         versions={},
@@ -89,7 +90,7 @@ def test_an_image_that_is_being_computed_is_timed_while_it_is_and_no_longer(tiny
 def test_an_export_is_one_file(tiny: Model, network: nn.Module) -> None:
     assert sorted(path.name for path in tiny.folder.iterdir()) == [ONNX_FILE, TORCH_FILE]
     batches = iter([np.ones((3, 3, SIDE, SIDE), dtype=np.float32)])
-    assert prove(network, tiny.folder / ONNX_FILE, batches).images == 3
+    assert prove(network, tiny.folder / ONNX_FILE, batches, classes=5).images == 3
 
 
 def test_onnx_runtime_sends_nothing_home_and_makes_no_identity_of_the_machine(tiny: Model, tmp_path: Path) -> None:

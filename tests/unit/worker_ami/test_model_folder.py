@@ -50,9 +50,9 @@ class Maker:
         fill(folder)
 
 
-def make(out: Path, maker: Maker, needs: tuple[str, ...] = (ONNX_FILE,)) -> list[str]:
+def make(out: Path, maker: Maker, needs: tuple[str, ...] = (ONNX_FILE,), name: str = "tiny") -> list[str]:
     said: list[str] = []
-    make_once(out, maker, needs=needs, say=said.append)
+    make_once(out, maker, needs=needs, wanted=lambda definition: definition.name == name, say=said.append)
     return said
 
 
@@ -70,7 +70,7 @@ def test_the_folder_can_be_read_by_the_worker_s_own_user(tmp_path: Path) -> None
     assert (tmp_path / "tiny").stat().st_mode & 0o777 == 0o755
 
 
-@pytest.mark.parametrize("harm", ["altered", "missing", "no definition", "another engine's"])
+@pytest.mark.parametrize("harm", ["altered", "missing", "no definition", "another engine's", "another model"])
 def test_a_folder_that_is_not_intact_is_made_again(tmp_path: Path, harm: str) -> None:
     maker, out = Maker(), tmp_path / "tiny"
     make(out, maker)
@@ -80,7 +80,8 @@ def test_a_folder_that_is_not_intact_is_made_again(tmp_path: Path, harm: str) ->
         (out / LABELS_FILE).unlink()
     elif harm == "no definition":
         (out / DEFINITION_FILE).write_text("{}")
-    make(out, maker, needs=(TORCH_FILE,) if harm == "another engine's" else (ONNX_FILE,))
+    needs = (TORCH_FILE,) if harm == "another engine's" else (ONNX_FILE,)
+    make(out, maker, needs, name="huge" if harm == "another model" else "tiny")
     assert maker.made == 2
     assert load_model(out).definition.name == "tiny"
 
@@ -95,7 +96,7 @@ def test_a_failed_making_leaves_the_old_folder_and_no_rest(tmp_path: Path) -> No
         raise RuntimeError("the export differs")
 
     with pytest.raises(RuntimeError, match="differs"):
-        make_once(out, fail, needs=(ONNX_FILE,), say=str)
+        make_once(out, fail, needs=(ONNX_FILE,), wanted=lambda _: True, say=str)
     assert (out / ONNX_FILE).read_bytes() == b"broken by hand"
     assert sorted(path.name for path in tmp_path.iterdir()) == [".tiny.lock", "tiny"]
 

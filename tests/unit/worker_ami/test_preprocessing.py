@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 from torchvision.transforms import InterpolationMode
-from torchvision.transforms.functional import center_crop, resize
+from torchvision.transforms.functional import center_crop, resize, to_tensor
 
 from tests.photos import larger_photos
 from worker_ami.bake.efficientnet_lite0 import PREPROCESSING
@@ -41,6 +41,29 @@ def test_every_size_gives_one_finite_square(width: int, height: int) -> None:
 
 def test_a_strip_of_thirty_thousand_pixels_costs_no_large_intermediate_image() -> None:
     assert prepare(Image.new("RGB", (30_000, 1)), PREPROCESSING).shape == (3, 224, 224)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 1500), st.integers(1, 1500))
+def test_an_image_at_its_own_size_is_given_as_it_is_and_scaled_down_only_beyond_the_bound(
+    width: int, height: int
+) -> None:
+    own = Preprocessing(longest=1000, interpolation="bilinear", mean=(0, 0, 0), std=(255, 255, 255))
+    image = Image.new("RGB", (width, height), (255, 51, 0))
+    prepared = prepare(image, own)
+    assert max(prepared.shape) == max(8, min(1000, max(width, height)))
+    assert min(prepared.shape[1:]) >= 8
+    if max(width, height) <= 1000 and min(width, height) >= 8:
+        assert np.array_equal(prepared, to_tensor(image).numpy())
+    assert [float(channel.mean()) for channel in prepared] == pytest.approx([1, 0.2, 0])
+
+
+@pytest.mark.parametrize(
+    "sizes", [{}, {"resize": 8}, {"crop": 8}, {"longest": 8, "crop": 8}, {"longest": 9, "resize": 8, "crop": 8}]
+)
+def test_a_definition_says_one_way_to_the_input_and_only_one(sizes: dict[str, int]) -> None:
+    with pytest.raises(ValidationError, match="either resize and crop, or longest"):
+        Preprocessing(interpolation="bilinear", mean=(0, 0, 0), std=(1, 1, 1), **sizes)  # type: ignore[arg-type]
 
 
 def test_a_definition_whose_crop_exceeds_its_size_is_refused() -> None:
