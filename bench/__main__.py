@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("latency",)
+NAMES = ("fleet", "latency", "wake")
 
 
 def main() -> None:
