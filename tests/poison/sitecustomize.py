@@ -1,9 +1,12 @@
-"""On the PYTHONPATH of a process under test, this makes of some files poison: images that harm whoever decodes them.
+"""On the PYTHONPATH of a process under test, this makes of some files poison, and of SQS a service that has bad days.
 
-Such a file starts as a BMP does and then says what shall happen; see `POISON` in tests/poisoned.py.
+A poisonous file starts as a BMP does and then says what shall happen to whoever decodes it; see tests/poisoned.py. With
+SQS_FAULTS=SHARE that share of the calls to SQS fails before it has an effect, as many fail after it, and as many are
+slow by up to a second.
 """
 
 import os
+import random
 import signal
 import time
 
@@ -33,4 +36,27 @@ def _open_poison(self: BmpImagePlugin.BmpImageFile) -> None:
     _open(self)
 
 
+def _fail_at_sqs(share: float) -> None:
+    # Here, since few of the processes need them.
+    import boto3  # noqa: PLC0415
+    from botocore.exceptions import ReadTimeoutError  # noqa: PLC0415
+
+    def before(**_: object) -> None:
+        dice = random.random()
+        if dice < share:
+            raise ReadTimeoutError(endpoint_url="sqs, before its effect")
+        if dice < 2 * share:
+            time.sleep(random.random())
+
+    def after(**_: object) -> None:
+        if random.random() < share:
+            raise ReadTimeoutError(endpoint_url="sqs, after its effect")
+
+    boto3.setup_default_session()
+    boto3.DEFAULT_SESSION.events.register("before-send.sqs", before)
+    boto3.DEFAULT_SESSION.events.register("response-received.sqs", after)
+
+
 BmpImagePlugin.BmpImageFile._open = _open_poison
+if os.environ.get("SQS_FAULTS"):
+    _fail_at_sqs(float(os.environ["SQS_FAULTS"]))
