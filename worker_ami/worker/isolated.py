@@ -4,6 +4,7 @@ It talks in frames, each a length of four bytes (big-endian) and that many bytes
 it answers each frame of image bytes with one of JSON. It may die over an image at any time; that is what it is for.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -71,8 +72,9 @@ def main(orders: Orders) -> None:
         signal.signal(number, signal.SIG_IGN)
     # A core file of a worker on its way to power-off helps nobody.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # When the machine's memory runs out, the child is the first to go.
-    Path("/proc/self/oom_score_adj").write_text("1000")
+    # When the machine's memory runs out, the child is the first to go; where that may not be said, it still works.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
     start_logging()
     # Whatever a library prints must not end up between the frames.
     answers = os.fdopen(os.dup(1), "wb")
