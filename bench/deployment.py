@@ -93,6 +93,10 @@ class Deployment:
         log = self._logs / f"{FUNCTION_PREFIX}{function}.log"
         return log.read_text().count("START RequestId") if log.exists() else 0
 
+    def evaluate(self) -> None:
+        """Have the Lambda look now, as a person may."""
+        self.clients["lambda"].invoke(FunctionName=f"{FUNCTION_PREFIX}on_request", Payload="{}")
+
     def warm_up(self) -> None:
         """Let the functions start, as they have on a system that is in use."""
         self.clients["sqs"].send_message(QueueUrl=self.queue("wake-queue"), MessageBody='{"v":1}')

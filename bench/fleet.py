@@ -98,4 +98,4 @@ def main() -> None:
                 row = (way.name, str(count), *burst(cloud, deployment, copies[:count]), f"{minutes * 60:.0f}")
                 sys.stderr.write("  ".join(row) + "\n")
                 table.add_row(*row)
-    Console().print(table)
+    Console(width=120).print(table)

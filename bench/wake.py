@@ -68,6 +68,7 @@ def measure(cloud: Cloud, deployment: Deployment, mapping: Mapping, url: str) ->
     before = deployment.messages(url)
     upload(cloud)
     messages = deployment.messages(url) - before
+    deployment.evaluate()
     deployment.wait_for_zero()
     mapping.switch(on=True)
     deployment.warm_up()
@@ -114,4 +115,4 @@ def main() -> None:
                 str(figures.invocations),
                 f"{figures.first_call:.1f}",
             )
-    Console().print(table)
+    Console(width=120).print(table)
