@@ -45,7 +45,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture(scope="session")
+# A file at a time: moto's state is the process's, and a mocked AWS in another file that runs in between would clear it.
+@pytest.fixture(scope="module")
 def cloud_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     port = free_port()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
@@ -67,7 +68,7 @@ def cloud_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict
     server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def deployment(cloud_environment: dict[str, str]) -> Iterator[Deployment]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in cloud_environment.items():
@@ -84,7 +85,7 @@ def deployment(cloud_environment: dict[str, str]) -> Iterator[Deployment]:
         yield Deployment(settings)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def processes(deployment: Deployment, cloud_environment: dict[str, str]) -> Iterator[str]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
