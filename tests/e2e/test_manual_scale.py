@@ -33,9 +33,13 @@ def test_a_worker_started_by_hand_finds_nothing_to_do_and_ends_itself(cloud: Clo
     assert done["via"] == "lambda"
     [instance] = done["outcome"]["launched"]
     until(cloud.workers, 20)
-    seen = fleet(cloud)
-    assert [one["id"] for one in seen["instances"] if one["state"] in {"pending", "running"}] == [instance]
-    assert seen["evaluations"][0]["did"] == {"launched": 1}
+
+    def active() -> list[str]:
+        return [one["id"] for one in fleet(cloud)["instances"] if one["state"] in {"pending", "running"}]
+
+    # The fleet's answer is kept for two seconds.
+    until(lambda: active() == [instance], 10, lambda: f"{active()} is not {instance}")
+    assert fleet(cloud)["evaluations"][0]["did"] == {"launched": 1}
 
     until(lambda: not cloud.workers(), 40)
     until(lambda: not fleet(cloud)["plan"]["have"], 10)
