@@ -73,10 +73,14 @@ class Faults:
         with self._lock:
             return [launch for launch in self._launched if launch[0] >= self._since]
 
+    def instances(self, *states: str) -> list[str]:
+        """The ids of the instances that are in one of these states in truth."""
+        with self._lock:
+            return [name for name, changes in self._history.items() if changes[-1][1][1] in states]
+
     def active(self) -> list[str]:
         """The ids of the instances that are pending or running in truth."""
-        with self._lock:
-            return [name for name, changes in self._history.items() if changes[-1][1][1] in _ACTIVE]
+        return self.instances(*_ACTIVE)
 
     def peak(self) -> int:
         """The most instances that were pending or running at the same moment since `watch`."""

@@ -122,6 +122,15 @@ class Fleet:
         """Let the next worker that starts be of this kind, or all if it is `real`; see fake_worker.py."""
         self.orders.joinpath(kind).touch()
 
+    def configure(self, **settings: str) -> None:
+        """Set these variables on the Lambda's functions."""
+        functions = self.clients["lambda"]
+        for name in (f"novaburst-scaling-local-{function}" for function in FUNCTIONS):
+            variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+            functions.update_function_configuration(
+                FunctionName=name, Environment={"Variables": {**variables, **settings}}
+            )
+
     def only(self, *functions: str) -> None:
         """Switch the triggers of the other functions off, and these on."""
         mapping = self.clients["lambda"].list_event_source_mappings()["EventSourceMappings"][0]
@@ -153,8 +162,8 @@ class Fleet:
         self.only(*FUNCTIONS)
         # An evaluation that has decided already may still launch.
         until(lambda: not self.under_way(), 20)
-        if active := self.faults.active():
-            self.clients["ec2"].terminate_instances(InstanceIds=active)
+        if left := self.faults.instances("pending", "running", "stopping", "stopped"):
+            self.clients["ec2"].terminate_instances(InstanceIds=left)
             until(lambda: not self.faults.active() and not self._running("fake_worker.py"), 20)
             # The long poll of a worker that was killed takes messages until its second is over.
             time.sleep(1.2)

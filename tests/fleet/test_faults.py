@@ -5,10 +5,14 @@ import pytest
 from tests.fleet.fleet import Fleet, until
 
 
-@pytest.mark.parametrize("code", ["InsufficientInstanceCapacity", "VcpuLimitExceeded", "RequestLimitExceeded"])
-def test_a_refused_launch_is_made_by_a_later_evaluation(fleet: Fleet, code: str) -> None:
-    # Throttling is tried again by the client itself, four times; more than that fail the evaluation's launch.
-    fleet.faults.refuse("RunInstances", *[code] * (5 if code == "RequestLimitExceeded" else 2))
+# Throttling is tried again by the client itself, four times; more than that fail the evaluation's launch.
+@pytest.mark.parametrize(
+    "codes",
+    [("InsufficientInstanceCapacity", "VcpuLimitExceeded"), ("RequestLimitExceeded",) * 5],
+    ids=["short", "busy"],
+)
+def test_a_refused_launch_is_made_by_a_later_evaluation(fleet: Fleet, codes: tuple[str, ...]) -> None:
+    fleet.faults.refuse("RunInstances", *codes)
     fleet.send(20)
     fleet.wake()
     fleet.drains_and_returns_to_zero(30)
