@@ -13,13 +13,20 @@ log = logging.getLogger(__name__)
 WAKE_MESSAGE = '{"v":1}'
 
 
+# A thousand uploads take about thirteen seconds to come in: five wake-ups. The first of a burst waits for nothing, and
+# what comes later waits beside a worker that boots for ten times as long (docs/scaling.md).
+PERIOD_SECONDS = 3.0
+
+
 class Waker:
     """Sends wake messages, at most one a period; what happens in between is coalesced into the next.
 
     Where this trigger is switched off (`wanted`), it sends none: nobody would take them.
     """
 
-    def __init__(self, queue: Callable[[], Queue], period_seconds: float = 1.0, *, wanted: bool = True) -> None:
+    def __init__(
+        self, queue: Callable[[], Queue], period_seconds: float = PERIOD_SECONDS, *, wanted: bool = True
+    ) -> None:
         self._queue = queue
         self._on = wanted
         self._period_seconds = period_seconds
