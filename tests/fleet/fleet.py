@@ -5,6 +5,8 @@ import os
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +82,10 @@ class Fleet:
         state: str = alarms["MetricAlarms"][0]["StateValue"]
         return state
 
-    def evaluator(self, sqs: Any = None) -> Evaluator:
+    def evaluator(self, sqs: Any = None, grace_seconds: float = GRACE_SECONDS) -> Evaluator:
         """The Lambda's own evaluation in this process, with its settings, as the web tier's fallback does it."""
         settings = Settings.load({"NOVABURST_PREFIX": self.prefix, **LAMBDA_ENVIRONMENT})
+        settings = replace(settings, limits=replace(settings.limits, boot_grace=timedelta(seconds=grace_seconds)))
         return Evaluator(settings, sqs or self.clients["sqs"], self.clients["ec2"], SystemClock())
 
     def invoke(self, function: str, event: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from novaburst.contract import Request, Result, new_id, result_key, utc_now
 from novaburst.objects import Bucket
-from tests.fleet.fleet import CONFIRM_SECONDS, GRACE_SECONDS, Fleet, until
+from tests.fleet.fleet import CONFIRM_SECONDS, Fleet, until
 from tests.photos import larger_photos
 
 VISIBILITY_SECONDS = 5
@@ -19,8 +19,8 @@ def test_a_worker_that_takes_a_message_just_before_its_scale_in_is_not_killed(fl
     fleet.wake()
     until(lambda: fleet.faults.active() and fleet.backlog() == 0, 15)
     (worker,) = fleet.faults.active()
-    evaluator = fleet.evaluator(sqs := _Client(fleet))
-    until(lambda: evaluator.evaluate().plan.mark, GRACE_SECONDS + 5)
+    evaluator = fleet.evaluator(sqs := _Client(fleet), grace_seconds=1)
+    until(lambda: evaluator.evaluate().plan.mark, 5)
     time.sleep(CONFIRM_SECONDS)
     sqs.after_next_count = lambda: (
         fleet.send(1),
