@@ -15,6 +15,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from novaburst.bounds import MAX_RECEIVE_COUNT
 from novaburst.contract import ContractError, Failure, Request, Result, StageTimes, result_key, utc_now
 from novaburst.error_codes import ErrorCode
 from novaburst.objects import Bucket, ObjectMissingError, ObjectTooLargeError
@@ -50,8 +51,11 @@ class GivenBack:
 class Handler:
     """Shared by all handler threads.
 
-    An image at its first delivery goes to `classifier`, a suspect (delivered before) to `isolation`. `now` gives the
-    moment of receipt, for the time a request was queued.
+    An image at its first delivery goes to `classifier`, a suspect (delivered before) to `isolation`, which says whether
+    it is poison: what happened to the workers that held it may have been the doing of another image. From
+    `poison_receive_count` on an image on which there is no verdict even so is answered with an error, and at its last
+    delivery before the dead-letter queue it is answered unseen. `now` gives the moment of receipt, for the time a
+    request was queued.
     """
 
     def __init__(
@@ -146,7 +150,7 @@ class Handler:
         ms = {"queued": queued_ms(request.sent, self._now())}
         outcome: dict[str, Any]
         try:
-            self._refuse_poison(received)
+            _refuse_last_delivery(received)
             began = time.perf_counter()
             data = self._fetch(request)
             ms["fetch"] = (time.perf_counter() - began) * 1000
@@ -155,8 +159,12 @@ class Handler:
             ms |= {"decode": seen.decode_ms, "infer": seen.infer_ms}
         except ImageRefusedError as error:
             outcome = {"error": Failure(code=error.code, detail=error.detail)}
-        # Out of memory beside other images, or no child for a suspect: another try may well succeed.
-        except (BotoCoreError, ClientError, MemoryError, IsolationError):
+        except IsolationError:
+            if received.receive_count < self._poison_receive_count:
+                raise
+            outcome = {"error": Failure(code=ErrorCode.WORKER_CRASHED, detail=_never_answered(received))}
+        # Out of memory beside other images: another try, alone, may well succeed.
+        except (BotoCoreError, ClientError, MemoryError):
             raise
         except Exception as error:
             log.exception("unexpected error", extra={"image": request.id})
@@ -168,11 +176,6 @@ class Handler:
             id=request.id, batch=request.batch, name=request.name, worker=self._worker, ms=_rounded(ms), **outcome
         )
 
-    def _refuse_poison(self, received: Received) -> None:
-        if received.receive_count >= self._poison_receive_count:
-            detail = f"{received.receive_count - 1} workers took it and none answered"
-            raise ImageRefusedError(ErrorCode.WORKER_CRASHED, detail)
-
     def _fetch(self, request: Request) -> bytes:
         if request.bucket != self._in_bucket.name:
             detail = f"the request names bucket {request.bucket}, which this worker does not read"
@@ -183,6 +186,15 @@ class Handler:
             raise ImageRefusedError(ErrorCode.OBJECT_MISSING, str(error)) from error
         except ObjectTooLargeError as error:
             raise ImageRefusedError(ErrorCode.TOO_LARGE, str(error)) from error
+
+
+def _refuse_last_delivery(received: Received) -> None:
+    if received.receive_count >= MAX_RECEIVE_COUNT:
+        raise ImageRefusedError(ErrorCode.WORKER_CRASHED, _never_answered(received))
+
+
+def _never_answered(received: Received) -> str:
+    return f"taken {received.receive_count} times and never answered"
 
 
 def queued_ms(sent: datetime, now: datetime) -> float:

@@ -51,7 +51,7 @@ class WorkerSettings(Settings):
     # How long each heartbeat hides the held messages from others, and how often it does so.
     visibility_seconds: Annotated[int, Field(ge=2, le=43200)] = VISIBILITY_TIMEOUT_SECONDS
     heartbeat_seconds: PositiveInt = VISIBILITY_TIMEOUT_SECONDS // 3
-    # The receive count at which a message is answered with an error instead of being tried again.
+    # The receive count from which an image that no worker could judge is answered with an error, not tried again.
     poison_receive_count: Annotated[int, Field(ge=2)] = POISON_RECEIVE_COUNT
     # How old a worker may grow. Half an hour before the scaling Lambda's net, which counts from the launch.
     max_age_seconds: PositiveInt = 23 * 3600 + 1800

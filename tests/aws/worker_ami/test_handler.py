@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from novaburst.bounds import POISON_RECEIVE_COUNT
+from novaburst.bounds import MAX_RECEIVE_COUNT, POISON_RECEIVE_COUNT
 from novaburst.contract import Failure, Request, Result, result_key, utc_now
 from novaburst.error_codes import ErrorCode
 from novaburst.queues import Received
@@ -123,13 +123,31 @@ def test_a_result_object_that_cannot_be_read_is_written_again(deployment: Deploy
     assert deployment.result(request).label == "daisy"
 
 
-def test_a_message_that_no_worker_survived_is_answered_with_an_error(
+def test_an_image_that_was_beside_poison_again_and_again_is_not_taken_for_it(
+    deployment: Deployment, handler: Handler
+) -> None:
+    deployment.ask(larger_photos()["daisy"].read_bytes())
+    received = replace(deployment.take(), receive_count=MAX_RECEIVE_COUNT - 1)
+    assert answered(handler.handle(received)).label == "daisy"
+
+
+def test_an_image_on_which_there_never_was_a_verdict_is_answered_with_an_error(
     deployment: Deployment, new_handler: Callable[..., Handler]
 ) -> None:
     request = deployment.ask(larger_photos()["daisy"].read_bytes())
     received = replace(deployment.take(), receive_count=POISON_RECEIVE_COUNT)
-    result = answered(new_handler(_Never()).handle(received))
-    assert result.error == Failure(code=ErrorCode.WORKER_CRASHED, detail="4 workers took it and none answered")
+    result = answered(new_handler(suspects=_Failing(IsolationError("killed"))).handle(received))
+    assert result.error == Failure(code=ErrorCode.WORKER_CRASHED, detail="taken 5 times and never answered")
+    assert deployment.result(request) == result
+
+
+def test_a_message_at_its_last_delivery_is_answered_unseen(
+    deployment: Deployment, new_handler: Callable[..., Handler]
+) -> None:
+    request = deployment.ask(larger_photos()["daisy"].read_bytes())
+    received = replace(deployment.take(), receive_count=MAX_RECEIVE_COUNT)
+    result = answered(new_handler(_Never(), suspects=_Never()).handle(received))
+    assert result.error == Failure(code=ErrorCode.WORKER_CRASHED, detail="taken 8 times and never answered")
     assert deployment.result(request) == result
 
 
@@ -137,7 +155,7 @@ def test_a_late_message_whose_result_is_stored_keeps_its_label(deployment: Deplo
     deployment.ask(larger_photos()["daisy"].read_bytes())
     received = deployment.take()
     handler.handle(received)
-    assert answered(handler.handle(replace(received, receive_count=POISON_RECEIVE_COUNT))).label == "daisy"
+    assert answered(handler.handle(replace(received, receive_count=MAX_RECEIVE_COUNT))).label == "daisy"
 
 
 def test_an_unexpected_error_is_answered_and_does_not_end_the_worker(
