@@ -127,14 +127,14 @@ class Cloud:
         self.process.wait(30)
 
 
-def _start(folder: Path) -> Cloud:
+def _start(folder: Path, *, boot_seconds: float = 0.6, start_seconds: float = 0) -> Cloud:
     """Start an embedded AWS and wait for its ready line."""
     worker = folder / "worker.py"
     worker.write_text(FAKE_WORKER)
     port = free_port()
     command = [sys.executable, "-m", "local_cloud.server", "--port", str(port), "--state", str(folder / "state")]
     command += ["--model", str(folder / "model"), "--minute-seconds", "1"]
-    command += ["--boot-seconds", "0.6", "--start-seconds", "0"]
+    command += ["--boot-seconds", str(boot_seconds), "--start-seconds", str(start_seconds)]
     command += ["--worker-command", f"{sys.executable} {worker}"]
     output = folder / "output"
     with output.open("wb") as out, (folder / "errors").open("wb") as errors:
@@ -155,6 +155,14 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     yield cloud
     cloud.stop()
     assert cloud.process.returncode == 0
+
+
+@pytest.fixture(scope="session")
+def slow_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """One whose instances stay pending so long that a busy machine, too, can act on them before they boot."""
+    cloud = _start(tmp_path_factory.mktemp("slow"), boot_seconds=5, start_seconds=1)
+    yield cloud
+    cloud.stop()
 
 
 @pytest.fixture

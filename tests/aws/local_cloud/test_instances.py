@@ -76,16 +76,18 @@ def _ends(cloud: "Cloud", instance_id: str, state: str) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_left(cloud: "Cloud") -> Iterator[None]:
+def _nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
-    ec2 = cloud.client("ec2")
-    living = [{"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]}]
-    reservations = ec2.describe_instances(Filters=living)["Reservations"]
-    if ids := [instance["InstanceId"] for reservation in reservations for instance in reservation["Instances"]]:
-        ec2.terminate_instances(InstanceIds=ids)
+    for name in {"cloud", "slow_cloud"}.intersection(request.fixturenames):
+        ec2 = request.getfixturevalue(name).client("ec2")
+        living = [{"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]}]
+        reservations = ec2.describe_instances(Filters=living)["Reservations"]
+        if ids := [instance["InstanceId"] for reservation in reservations for instance in reservation["Instances"]]:
+            ec2.terminate_instances(InstanceIds=ids)
 
 
-def test_an_instance_is_pending_boots_and_runs_a_worker_with_its_user_datas_settings(cloud: "Cloud") -> None:
+def test_an_instance_is_pending_boots_and_runs_a_worker_with_its_user_datas_settings(slow_cloud: "Cloud") -> None:
+    cloud = slow_cloud
     (instance_id,) = _launch(cloud)
     assert _state(cloud, instance_id) == "pending"
     environment = _worker(cloud, instance_id)["environment"]
@@ -134,18 +136,18 @@ def test_an_instance_that_stops_at_shutdown_can_be_started_again(cloud: "Cloud")
     (instance_id,) = _launch(cloud, "finish", shutdown="stop")
     _ends(cloud, instance_id, "stopped")
     (cloud.state / "instances" / instance_id / "seen.json").unlink()
-    cloud.client("ec2").start_instances(InstanceIds=[instance_id])
-    assert _state(cloud, instance_id) == "pending"
+    answer = cloud.client("ec2").start_instances(InstanceIds=[instance_id])["StartingInstances"][0]
+    assert answer["CurrentState"]["Name"] == "pending"
     _worker(cloud, instance_id)
     _ends(cloud, instance_id, "stopped")
 
 
-def test_a_stopped_instance_starts_sooner_than_a_new_one_boots(cloud: "Cloud") -> None:
-    (instance_id,) = _launch(cloud, "finish", shutdown="stop")
-    booting = _seconds_pending(cloud, instance_id)
-    _ends(cloud, instance_id, "stopped")
-    cloud.client("ec2").start_instances(InstanceIds=[instance_id])
-    assert _seconds_pending(cloud, instance_id) < booting
+def test_a_stopped_instance_starts_sooner_than_a_new_one_boots(slow_cloud: "Cloud") -> None:
+    (instance_id,) = _launch(slow_cloud, "finish", shutdown="stop")
+    booting = _seconds_pending(slow_cloud, instance_id)
+    _ends(slow_cloud, instance_id, "stopped")
+    slow_cloud.client("ec2").start_instances(InstanceIds=[instance_id])
+    assert _seconds_pending(slow_cloud, instance_id) < booting
 
 
 def _seconds_pending(cloud: "Cloud", instance_id: str) -> float:
@@ -178,11 +180,11 @@ def test_a_terminated_instance_is_terminated_only_when_its_worker_has_ended(clou
     assert not worker.is_running()
 
 
-def test_an_instance_terminated_while_pending_never_runs_a_worker(cloud: "Cloud") -> None:
-    (instance_id,) = _launch(cloud)
-    cloud.client("ec2").terminate_instances(InstanceIds=[instance_id])
-    _ends(cloud, instance_id, "terminated")
-    assert not (cloud.state / "instances" / instance_id / "seen.json").exists()
+def test_an_instance_terminated_while_pending_never_runs_a_worker(slow_cloud: "Cloud") -> None:
+    (instance_id,) = _launch(slow_cloud)
+    slow_cloud.client("ec2").terminate_instances(InstanceIds=[instance_id])
+    _ends(slow_cloud, instance_id, "terminated")
+    assert not (slow_cloud.state / "instances" / instance_id / "seen.json").exists()
 
 
 def _run(cloud: "Cloud", **request: Any) -> list[str]:
@@ -247,7 +249,7 @@ def test_a_worker_log_is_kept(cloud: "Cloud") -> None:
     assert Path(cloud.state / "instances" / instance_id / "worker.log").exists()
 
 
-def test_an_instance_rebooted_while_pending_runs_its_worker_all_the_same(cloud: "Cloud") -> None:
-    (instance_id,) = _launch(cloud, "finish")
-    cloud.client("ec2").reboot_instances(InstanceIds=[instance_id])
-    _ends(cloud, instance_id, "terminated")
+def test_an_instance_rebooted_while_pending_runs_its_worker_all_the_same(slow_cloud: "Cloud") -> None:
+    (instance_id,) = _launch(slow_cloud, "finish")
+    slow_cloud.client("ec2").reboot_instances(InstanceIds=[instance_id])
+    _ends(slow_cloud, instance_id, "terminated")
