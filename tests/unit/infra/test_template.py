@@ -11,6 +11,7 @@ from novaburst import bounds
 from novaburst.settings import Settings
 from scaling_lambda.metrics import COST, COUNTS, NAMESPACE, SECONDS_TO_LAUNCH
 
+PROJECT = TEMPLATE.parents[1]
 # What CreateStack takes inline, in bytes.
 _TEMPLATE_BODY_LIMIT = 51_200
 
@@ -133,6 +134,21 @@ def test_no_statement_allows_every_action_and_only_descriptions_have_every_resou
         assert not any("*" in action for action in actions)
         if statement["Resource"] == "*":
             assert all(action.startswith("ec2:Describe") for action in actions)
+
+
+def test_the_log_group_that_the_ami_s_agent_writes_to_is_made_here_and_forgets(template: Any) -> None:
+    (group,) = _resources(template, "AWS::Logs::LogGroup").values()
+    agent = json.loads((PROJECT / "worker_ami" / "cloudwatch" / "agent.json").read_text())
+    (shipped,) = agent["logs"]["logs_collected"]["files"]["collect_list"]
+    assert group["LogGroupName"] == {"Fn::Sub": shipped["log_group_name"].replace("@PREFIX@", "${Prefix}")}
+    assert group["RetentionInDays"] == 30
+
+
+def test_a_worker_may_write_to_its_own_log_group_and_do_nothing_else_with_logs(template: Any) -> None:
+    (policy,) = template["Resources"]["WorkerRole"]["Properties"]["Policies"]
+    (statement,) = (s for s in policy["PolicyDocument"]["Statement"] if "logs:" in str(s["Action"]))
+    assert set(statement["Action"]) == {"logs:CreateLogStream", "logs:PutLogEvents"}
+    assert statement["Resource"] == {"Fn::GetAtt": ["WorkerLog", "Arn"]}
 
 
 def test_the_dashboard_is_json_that_names_only_this_deployment(template: Any) -> None:
