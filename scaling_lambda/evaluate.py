@@ -23,6 +23,11 @@ class Report:
     plan: Plan
     outcome: Outcome
 
+    @property
+    def settled(self) -> bool:
+        """Whether it could do all it wanted; otherwise another evaluation was in its way, and a look soon is of use."""
+        return self.observation.complete and not self.outcome.deferred
+
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values, for the log line and for whoever invoked the Lambda."""
         states: dict[str, int] = {}

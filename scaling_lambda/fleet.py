@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Self
 
@@ -14,6 +14,12 @@ KEEP_TAG = "novaburst:keep"
 WARM_TAG = "novaburst:warm"
 # Whatever its value: when it shuts itself down it is stopped rather than terminated. The Lambda sets it.
 STANDBY_TAG = "novaburst:standby"
+# How many instances of the fleet were known to its launch, itself and those of its call included. The launch sets it.
+SIZE_TAG = "novaburst:fleet-size"
+
+# So long after a launch a read of EC2 may show the fleet without it, or with a part of it. EC2 gives no bound; its
+# reads were seen to lag by several seconds.
+VIEW_SETTLES = timedelta(seconds=15)
 
 
 class State(StrEnum):
@@ -74,6 +80,8 @@ class Instance:
     spot: bool = False
     # EC2's instance type, such as c6i.large; None where it is not known, as in a what-if question.
     type: str | None = None
+    # The value of the tag of that name; 0 without it, or with something else in it.
+    fleet_size: int = 0
 
     @classmethod
     def from_tags(
@@ -87,7 +95,7 @@ class Instance:
         spot: bool = False,
     ) -> Self:
         """Build the value from an instance's tags and what else EC2 said about it."""
-        text = tags.get(MARK_TAG)
+        text, size = tags.get(MARK_TAG), tags.get(SIZE_TAG, "")
         return cls(
             identity,
             state,
@@ -99,6 +107,7 @@ class Instance:
             standby=STANDBY_TAG in tags,
             spot=spot,
             type=instance_type,
+            fleet_size=int(size) if size.isascii() and size.isdigit() else 0,
         )
 
     @property
@@ -140,6 +149,17 @@ class Observation:
     def count(self, state: State) -> int:
         """How many instances are in that state."""
         return sum(instance.state is state for instance in self.instances)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing tells of instances that this view of the fleet lacks: only on a complete one may be launched.
+
+        Another evaluation's launch may be visible in part, or without the one before it; each of its instances tells
+        how many there were in all. A launch that is not visible at all is the client token's business. One that stands
+        by tells of the time of its launch, not of its latest start.
+        """
+        told = (i.fleet_size for i in self.instances if not i.standby and self.at - i.launched < VIEW_SETTLES)
+        return len(self.instances) >= max(told, default=0)
 
     @property
     def quiet(self) -> bool:

@@ -14,9 +14,10 @@ from chalice.app import Blueprint, CloudWatchEvent, Rate, SNSEvent, SQSEvent
 from scaling_lambda.apply import Outcome
 from scaling_lambda.clock import SystemClock
 from scaling_lambda.evaluate import Evaluator, Report
+from scaling_lambda.fleet import VIEW_SETTLES
 from scaling_lambda.metrics import emit
 from scaling_lambda.settings import Settings
-from scaling_lambda.watch import watch
+from scaling_lambda.watch import has_work, is_unsettled, watch
 
 # Read at import: Chalice needs the names to deploy, and a wrong setting must stop the deployment.
 settings = Settings.load()
@@ -52,6 +53,12 @@ def _evaluate(trigger: str, at_least: int = 0, woken_at: datetime | None = None)
     return report
 
 
+def _until_settled(evaluate: Callable[[], Report]) -> Report:
+    """The last report: what another's launch kept this one from is not left to the next minute."""
+    settles = VIEW_SETTLES.total_seconds()
+    return watch(evaluate, clock, again=is_unsettled, for_seconds=settles, poll_seconds=settings.poll_seconds)[-1]
+
+
 def _when(trigger: str, register: Handler) -> Handler:
     """Register the function as that trigger's, unless the trigger is switched off: then it is not even deployed."""
     return register if trigger in settings.triggers else lambda handler: handler
@@ -60,7 +67,7 @@ def _when(trigger: str, register: Handler) -> Handler:
 @_when("alarm", blueprint.on_sns_message(topic=settings.alarm_topic))
 def on_alarm(event: SNSEvent) -> dict[str, Any]:
     """An alarm changed its state, or a person published to its topic."""
-    return _evaluate("alarm").to_dict()
+    return _until_settled(lambda: _evaluate("alarm")).to_dict()
 
 
 @_when("schedule", blueprint.schedule(Rate(1, unit=Rate.MINUTES)))
@@ -69,6 +76,7 @@ def on_schedule(event: CloudWatchEvent) -> dict[str, Any]:
     reports = watch(
         lambda: _evaluate("schedule"),
         clock,
+        again=has_work,
         for_seconds=settings.watch_seconds,
         poll_seconds=settings.poll_seconds,
     )
@@ -85,7 +93,7 @@ def on_wake(event: SQSEvent) -> dict[str, Any]:
     sent = (record.get("attributes", {}).get("SentTimestamp") for record in event.to_dict()["Records"])
     first = min((int(milliseconds) for milliseconds in sent if milliseconds is not None), default=None)
     woken_at = None if first is None else datetime.fromtimestamp(first / 1000, UTC)
-    return _evaluate("wake", woken_at=woken_at).to_dict()
+    return _until_settled(lambda: _evaluate("wake", woken_at=woken_at)).to_dict()
 
 
 @blueprint.lambda_function()

@@ -7,14 +7,14 @@ is what keeps overlapping evaluations below the maximum. Trying the next type or
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scaling_lambda.fleet import Observation, State
+from scaling_lambda.fleet import FLEET_TAG, SIZE_TAG, Observation, State
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
@@ -47,6 +47,8 @@ _GONE = frozenset({State.SHUTTING_DOWN, State.TERMINATED})
 _TOKEN_HOUR = "%Y-%m-%dT%H"  # noqa: S105 - a time format
 # How often the same view may recur within the hour.
 _TOKENS_TO_TRY = 4
+# What people find the workers by in the console.
+INSTANCE_NAME = "app-tier-instance"
 # Interrupted ones are terminated, not stopped: a one-time request's instance cannot be started again.
 _SPOT = {
     "MarketType": "spot",
@@ -59,6 +61,7 @@ class Places:
     """Where and how instances may be launched, in the order of preference; an empty list leaves it to the template."""
 
     launch_template: str
+    fleet: str
     instance_types: Sequence[str] = ()
     subnets: Sequence[str] = ()
     # Spot in every place first, since another place's spot is cheaper than on demand in this one.
@@ -85,9 +88,16 @@ class _Place:
         where = f"{self.instance_type or 'the template'} in {self.subnet or 'any zone'}"
         return f"spot {where}" if self.spot else where
 
-    def request(self, launch_template: str, count: int) -> dict[str, Any]:
+    def request(self, places: Places, count: int, known: int) -> dict[str, Any]:
+        # The launch template has the first two as well. EC2's documentation leaves open whether a request's tags join
+        # the template's or replace them, and an instance without them would be nobody's.
+        tags = {"Name": INSTANCE_NAME, FLEET_TAG: places.fleet}
         request: dict[str, Any] = {
-            "LaunchTemplate": {"LaunchTemplateName": launch_template, "Version": "$Latest"},
+            "LaunchTemplate": {"LaunchTemplateName": places.launch_template, "Version": "$Latest"},
+            "TagSpecifications": [
+                _tags("instance", {**tags, SIZE_TAG: str(known + count)}),
+                _tags("volume", tags),
+            ],
             # MinCount = MaxCount would get nothing where a quota or a zone has room for a part of it.
             "MinCount": 1,
             "MaxCount": count,
@@ -113,7 +123,7 @@ def launch(wanted: int, observation: Observation, ec2: "EC2Client", places: Plac
         if place.spot and not spot_is_allowed:
             continue
         try:
-            got = _run(ec2, place.request(places.launch_template, missing), known, observation.at)
+            got = _run(ec2, place.request(places, missing, len(known)), known, observation.at)
         except (ClientError, BotoCoreError) as error:
             code = error_code(error)
             if code in SHORT_CAPACITY:
@@ -146,6 +156,10 @@ def client_token(instance_ids: Iterable[str], at: datetime, attempt: int = 0) ->
 def error_code(error: Exception) -> str:
     """AWS's code for what went wrong; empty where no answer came."""
     return error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
+
+
+def _tags(resource: str, tags: Mapping[str, str]) -> dict[str, Any]:
+    return {"ResourceType": resource, "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
 
 
 def _in_order(places: Places) -> Iterator[_Place]:

@@ -74,8 +74,10 @@ def decide(observation: Observation, limits: Limits) -> Plan:
     """
     active = observation.active
     have, maximum = len(active), min(limits.maximum, HARD_MAXIMUM)
-    want = max(0, min(_desired(observation.counts.backlog, have, limits), maximum))
-    lacking, ready = max(0, want - have), startable(observation)
+    desired = _desired(observation.counts.backlog, have, limits)
+    want = min(max(limits.minimum, desired), maximum)
+    # On a view that lacks instances nothing is added: another evaluation's launch would be made twice.
+    lacking, ready = max(0, want - have) if observation.complete else 0, startable(observation)
     start = tuple(Action(i.id, "it stands by, which is sooner than a new one") for i in ready[:lacking])
     starting = {action.instance for action in start}
     terminate, mark, unmark = _reap(observation, limits, want)
@@ -84,12 +86,11 @@ def decide(observation: Observation, limits: Limits) -> Plan:
     ending = {action.instance for action in terminate}
     stand_by, stand_down = succession(observation, limits.reserve, ending)
     keep_warm, let_cool = warmth(observation, limits.reserve, ending)
-    standing = f", {len(ready)} standing by" if ready else ""
     plan = Plan(
         want=want,
         have=have,
         launch=lacking - len(start),
-        reason=f"{observation.counts}: {want} wanted by {limits.policy}, {have} booting or running{standing}",
+        reason=_reason(observation, limits, desired, want),
         start=start,
         terminate=tuple(terminate),
         mark=tuple(action for action in mark if action.instance not in ending),
@@ -129,10 +130,22 @@ def still_right(plan: Plan, counts: Counts, observation: Observation) -> tuple[A
 
 
 def _desired(backlog: int, have: int, limits: Limits) -> int:
+    """How many workers the policy asks for, before the minimum and the maximum."""
     if limits.policy is Policy.STEP:
         change = 1 if backlog > have else -1 if backlog == 0 else 0
-        return max(limits.minimum, have + change)
-    return max(limits.minimum, -(-backlog // limits.images_per_worker))
+        return max(0, have + change)
+    return -(-backlog // limits.images_per_worker)
+
+
+def _reason(observation: Observation, limits: Limits, desired: int, want: int) -> str:
+    bound = "minimum" if want > desired else "maximum"
+    wanted = f"wanted by {limits.policy}" if want == desired else f"wanted, the {bound}, {desired} by {limits.policy}"
+    parts = [f"{want} {wanted}", f"{len(observation.active)} booting or running"]
+    if ready := startable(observation):
+        parts.append(f"{len(ready)} standing by")
+    if not observation.complete:
+        parts.append("nothing is added, since a launch of moments ago is not seen whole yet")
+    return f"{observation.counts}: {', '.join(parts)}"
 
 
 def _reap(observation: Observation, limits: Limits, want: int) -> tuple[list[Action], list[Action], list[Action]]:

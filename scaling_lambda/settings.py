@@ -114,6 +114,7 @@ class Settings:
             limits=limits,
             places=Places(
                 launch_template=f"{prefix}-worker",
+                fleet=prefix,
                 instance_types=types,
                 subnets=read.items("SUBNET_IDS", re.compile(r"subnet-[0-9a-f]+")),
                 spot=read.choice("SPOT", "false", ("false", "true")) == "true",

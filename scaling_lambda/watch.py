@@ -1,4 +1,4 @@
-"""The schedule's way of looking: again every few seconds within one invocation, while there is anything to watch."""
+"""Looking again every few seconds within one invocation, while there is a reason to."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -7,15 +7,31 @@ from scaling_lambda.clock import Clock
 from scaling_lambda.evaluate import Report
 
 
-def watch(evaluate: Callable[[], Report], clock: Clock, *, for_seconds: float, poll_seconds: float) -> list[Report]:
+def has_work(report: Report) -> bool:
+    """Whether there is a backlog or an instance: without, the next minute, an alarm or a wake-up is early enough."""
+    return not report.observation.quiet
+
+
+def is_unsettled(report: Report) -> bool:
+    """Whether another evaluation's launch was in the way of this one's, so that something may be missing still."""
+    return not report.settled
+
+
+def watch(
+    evaluate: Callable[[], Report],
+    clock: Clock,
+    *,
+    again: Callable[[Report], bool],
+    for_seconds: float,
+    poll_seconds: float,
+) -> list[Report]:
     """Evaluate at once, then every `poll_seconds` until `for_seconds` have passed, and return what was reported.
 
-    It ends at once when there is neither a backlog nor an instance: then the next minute's schedule, an alarm or a
-    wake-up is early enough, and a Lambda that only sleeps is not paid for.
+    It ends as soon as the last report is no reason to look `again`: a Lambda that only sleeps is not paid for.
     """
     end = clock.now() + timedelta(seconds=for_seconds)
     reports = [evaluate()]
-    while not reports[-1].observation.quiet and clock.now() + timedelta(seconds=poll_seconds) <= end:
+    while again(reports[-1]) and clock.now() + timedelta(seconds=poll_seconds) <= end:
         clock.sleep(poll_seconds)
         reports.append(evaluate())
     return reports

@@ -4,6 +4,7 @@ The tests' process reaches `Faults` over a manager on loopback; the embedded AWS
 """
 
 import copy
+import random
 import sys
 import threading
 import time
@@ -37,7 +38,7 @@ class Faults:
 
     def calm(self) -> None:
         """End every fault."""
-        self._lag = 0.0
+        self._lag = self._scatter = 0.0
         self._refusals: dict[str, list[str]] = {}
         self._holds: dict[str, float] = {}
         self._boots_to_break = 0
@@ -48,9 +49,12 @@ class Faults:
         with self._lock:
             self._since = time.time()
 
-    def lag(self, seconds: float) -> None:
-        """Let DescribeInstances answer with the fleet as it was that long ago."""
-        self._lag = seconds
+    def lag(self, seconds: float, scatter: float = 0) -> None:
+        """Let DescribeInstances answer with the fleet as it was that long ago, and up to `scatter` longer ago for each.
+
+        With some scatter a launch is seen in part, and the next read may see less of it.
+        """
+        self._lag, self._scatter = seconds, scatter
 
     def refuse(self, operation: str, *codes: str) -> None:
         """Answer the operation's next calls with these error codes, in turn."""
@@ -126,9 +130,9 @@ class Faults:
 
     def as_seen(self, instance: Instance) -> Instance | None:
         """The instance as a reader sees it, or None where it does not see it yet."""
-        if not self._lag:
+        if not self._lag and not self._scatter:
             return instance
-        at = time.time() - self._lag
+        at = time.time() - self._lag - random.uniform(0, self._scatter)
         with self._lock:
             states = [state for moment, state in self._history[instance.id] if moment <= at]
         if not states:
@@ -168,8 +172,7 @@ def install(faults: Faults) -> None:
         for reservation in answer.result["Reservations"]:
             shown = copy.copy(reservation)
             shown.instances = [one for one in map(faults.as_seen, reservation.instances) if one is not None]
-            # A launch is seen whole or not at all.
-            seen += [shown] if len(shown.instances) == len(reservation.instances) else []
+            seen += [shown] if shown.instances else []
         answer.result["Reservations"] = seen
         return answer
 

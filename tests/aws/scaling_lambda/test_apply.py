@@ -14,7 +14,7 @@ from scaling_lambda.launch import Places, client_token
 from scaling_lambda.policy import Plan
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
-PLACES = Places("novatest-worker")
+PLACES = Places("novatest-worker", "novatest")
 TWO_TYPES = replace(PLACES, instance_types=("c6i.large", "c5.large"))
 SPOT = replace(TWO_TYPES, spot=True)
 NOTHING = Plan(want=0, have=0, launch=0, reason="")

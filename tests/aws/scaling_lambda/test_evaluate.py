@@ -8,9 +8,10 @@ from botocore.exceptions import ClientError
 
 from novaburst.settings import Settings as SharedSettings
 from scaling_lambda.evaluate import Evaluator
+from scaling_lambda.fleet import VIEW_SETTLES
 from scaling_lambda.observe import ObservationError
 from scaling_lambda.settings import Settings
-from scaling_lambda.watch import watch
+from scaling_lambda.watch import has_work, watch
 
 
 @pytest.fixture
@@ -36,11 +37,14 @@ def running(ec2: Any) -> int:
 
 
 def test_a_backlog_gets_workers_and_no_more_once_it_has_them(
-    ec2: Any, evaluator: Evaluator, send: Callable[[int], str]
+    ec2: Any, evaluator: Evaluator, send: Callable[[int], str], clock: Any
 ) -> None:
     send(7)
-    # moto launches one instance a call, so the second evaluation asks for the second one.
-    assert len(evaluator.evaluate().outcome.launched) == 1
+    # moto launches one instance a call, so a later evaluation asks for the second one.
+    first = evaluator.evaluate()
+    assert (len(first.outcome.launched), first.settled) == (1, True)
+    assert (evaluator.evaluate().outcome.launched, evaluator.evaluate().settled) == ([], False)
+    clock.sleep(VIEW_SETTLES.total_seconds())
     assert len(evaluator.evaluate().outcome.launched) == 1
     assert evaluator.evaluate().plan.launch == 0
     assert running(ec2) == 2
@@ -129,14 +133,14 @@ def test_the_schedule_looks_again_while_there_is_work(
     evaluator: Evaluator, send: Callable[[int], str], clock: Any
 ) -> None:
     send(7)
-    reports = watch(evaluator.evaluate, clock, for_seconds=50, poll_seconds=5)
+    reports = watch(evaluator.evaluate, clock, again=has_work, for_seconds=50, poll_seconds=5)
     assert len(reports) == 11
     assert sum(len(report.outcome.launched) for report in reports) == 2
 
 
 def test_the_schedule_returns_at_once_when_there_is_nothing_to_watch(evaluator: Evaluator, clock: Any) -> None:
     began = clock.now()
-    assert len(watch(evaluator.evaluate, clock, for_seconds=50, poll_seconds=5)) == 1
+    assert len(watch(evaluator.evaluate, clock, again=has_work, for_seconds=50, poll_seconds=5)) == 1
     assert clock.now() == began
 
 
@@ -144,7 +148,7 @@ def test_the_schedule_looks_once_when_watching_is_switched_off(
     evaluator: Evaluator, send: Callable[[int], str], clock: Any
 ) -> None:
     send(7)
-    assert len(watch(evaluator.evaluate, clock, for_seconds=0, poll_seconds=5)) == 1
+    assert len(watch(evaluator.evaluate, clock, again=has_work, for_seconds=0, poll_seconds=5)) == 1
 
 
 def test_a_report_is_plain_json(evaluator: Evaluator, send: Callable[[int], str]) -> None:

@@ -12,6 +12,7 @@ from chalice.app import Chalice
 from chalice.test import Client
 
 from novaburst.settings import Settings as SharedSettings
+from scaling_lambda.fleet import VIEW_SETTLES
 from scaling_lambda.settings import SettingsError
 
 
@@ -46,17 +47,22 @@ def send(aws: SharedSettings, sqs: Any, count: int) -> None:
         sqs.send_message(QueueUrl=url, MessageBody="{}")
 
 
-def test_each_trigger_starts_workers_for_a_backlog(aws: SharedSettings, sqs: Any, load: Callable[..., Any]) -> None:
+def test_each_trigger_starts_workers_for_a_backlog(
+    aws: SharedSettings, sqs: Any, load: Callable[..., Any], clock: Any
+) -> None:
     send(aws, sqs, 3)
     handlers = load(NOVABURST_IMAGES_PER_WORKER="1", NOVABURST_WATCH_SECONDS="0")
     with Client(app_of(handlers)) as client:
         events = client.events
-        answers = [
-            client.lambda_.invoke("on_alarm", events.generate_sns_event("ALARM", subject="backlog")).payload,
-            client.lambda_.invoke("on_schedule", events.generate_cw_event("aws.events", "Scheduled", {}, [])).payload,
-            client.lambda_.invoke("on_wake", events.generate_sqs_event(['{"v":1}', "not even JSON"])).payload,
-        ]
-    # moto launches one instance a call; each of the three sees what the one before it has done.
+        answers = []
+        for function, event in (
+            ("on_alarm", events.generate_sns_event("ALARM", subject="backlog")),
+            ("on_schedule", events.generate_cw_event("aws.events", "Scheduled", {}, [])),
+            ("on_wake", events.generate_sqs_event(['{"v":1}', "not even JSON"])),
+        ):
+            answers.append(client.lambda_.invoke(function, event).payload)
+            # moto launches one instance a call: the others asked for may be there unseen, for so long.
+            clock.sleep(VIEW_SETTLES.total_seconds())
     assert [len(answer["outcome"]["launched"]) for answer in answers] == [1, 1, 1]
     assert [answer["plan"]["have"] for answer in answers] == [0, 1, 2]
 
@@ -76,6 +82,21 @@ def test_lambda_finds_each_function_under_its_handler_string(load: Callable[...,
 def test_in_lambda_the_clients_are_made_before_the_first_event(load: Callable[..., Any]) -> None:
     assert load().evaluator.cache_info().currsize == 0
     assert load(AWS_LAMBDA_FUNCTION_NAME="novaburst-scaling-prod-on_wake").evaluator.cache_info().currsize == 1
+
+
+def test_a_wake_up_looks_again_until_anothers_launch_is_seen_whole(
+    aws: SharedSettings, sqs: Any, load: Callable[..., Any], clock: Any
+) -> None:
+    send(aws, sqs, 2)
+    handlers = load(NOVABURST_IMAGES_PER_WORKER="1")
+    with Client(app_of(handlers)) as client:
+        event = client.events.generate_sqs_event(['{"v":1}'])
+        client.lambda_.invoke("on_wake", event)
+        began = clock.now()
+        # moto has launched one of two; to this reader the other one may be there unseen.
+        answer = client.lambda_.invoke("on_wake", event).payload
+    assert len(answer["outcome"]["launched"]) == 1
+    assert clock.now() - began == VIEW_SETTLES
 
 
 def test_the_schedule_watches_for_most_of_its_minute_while_there_is_work(

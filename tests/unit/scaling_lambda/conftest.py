@@ -1,6 +1,7 @@
 """An EC2 whose reads lag, as the real one's do, with client tokens as the real one honours them."""
 
 import itertools
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -53,6 +54,9 @@ class LaggingEc2:
     def __init__(self) -> None:
         self.now = 0.0
         self.lag = 0.0
+        # How much longer it takes until the last of a launch's instances is seen; who that is, is each reader's luck.
+        self.scatter = 0.0
+        self.luck = random.Random(0)
         self.boot_seconds: float | None = 25.0
         self.room = 1000
         self.machines: list[_Machine] = []
@@ -83,7 +87,7 @@ class LaggingEc2:
     def paginate(self, **_: object) -> Iterator[Any]:
         seen_at = self.now - self.lag
         for machine in self.machines:
-            if machine.launched <= seen_at:
+            if machine.launched <= seen_at - self.scatter * self.luck.random():
                 yield {"Reservations": [{"Instances": [self._describe(machine, seen_at)]}]}
 
     def run_instances(self, **request: Any) -> Any:
@@ -100,6 +104,9 @@ class LaggingEc2:
             raise _refusal("InsufficientInstanceCapacity", "RunInstances")
         boot_seconds = float("inf") if self.boot_seconds is None else self.boot_seconds
         machines = [_Machine(f"i-{next(self._numbers):05}", boot_seconds, [(self.now, "on")]) for _ in range(count)]
+        (tags,) = (spec["Tags"] for spec in request["TagSpecifications"] if spec["ResourceType"] == "instance")
+        for machine in machines:
+            machine.tag_changes += [(self.now, tag["Key"], tag["Value"]) for tag in tags]
         self.machines += machines
         self._tokens[token] = (request, machines)
         self.most = max(self.most, len(self.active()))

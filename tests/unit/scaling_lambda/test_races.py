@@ -24,7 +24,7 @@ LIMITS = Limits(
     confirm_after=timedelta(seconds=30),
     max_age=timedelta(hours=24),
 )
-PLACES = Places("worker")
+PLACES = Places("worker", "fleet")
 IMAGES_PER_WORKER_SECOND = 2
 
 
@@ -42,11 +42,13 @@ def act(ec2: Any, counts: Counts, limits: Limits = LIMITS) -> Any:
     backlogs=st.lists(st.integers(1, 500), min_size=30, max_size=30),
     lags=st.lists(st.floats(0, 8), min_size=30, max_size=30),
     seconds=st.lists(st.floats(0, 1), min_size=30, max_size=30),
+    scatter=st.tuples(st.floats(0, 6), st.randoms(use_true_random=False)),
 )
 def test_thirty_evaluations_with_stale_reads_never_pass_the_maximum_nor_undo_a_launch(
-    new_ec2: Any, backlogs: list[int], lags: list[float], seconds: list[float]
+    new_ec2: Any, backlogs: list[int], lags: list[float], seconds: list[float], scatter: tuple[float, Any]
 ) -> None:
     ec2 = new_ec2()
+    ec2.scatter, ec2.luck = scatter
     for backlog, lag, second in zip(backlogs, lags, seconds, strict=True):
         ec2.lag = lag
         ec2.now += second
@@ -79,18 +81,57 @@ def test_plans_made_at_the_same_moment_and_applied_in_any_order_never_pass_the_m
     assert ec2.most <= 20
 
 
-def test_a_partial_read_of_a_launch_is_mended_by_the_next_evaluation_before_anything_works(new_ec2: Any) -> None:
+def test_a_partial_read_of_a_launch_adds_nothing_until_the_launch_is_seen_whole(new_ec2: Any) -> None:
     ec2 = new_ec2()
     act(ec2, Counts(60, 0, 0))
-    # A reader sees five of the twelve: another view, another token, and eight too many.
     observation = observe(ec2, Counts(500, 0, 0))
     partial = replace(observation, instances=observation.instances[:5])
-    apply(decide(partial, LIMITS), partial, ec2, PLACES)
-    assert len(ec2.active()) == 27
-    ec2.now += 5
-    outcome = act(ec2, Counts(500, 0, 0))
-    assert len(outcome.terminated) == 7
+    plan = decide(partial, LIMITS)
+    assert (plan.want, plan.launch, plan.start) == (20, 0, ())
+    assert plan.reason.endswith(
+        "5 booting or running, nothing is added, since a launch of moments ago is not seen whole yet"
+    )
+    assert len(act(ec2, Counts(500, 0, 0)).launched) == 8
     assert len(ec2.active()) == 20
+
+
+def test_a_launch_seen_without_the_one_before_it_adds_nothing(new_ec2: Any) -> None:
+    ec2 = new_ec2()
+    act(ec2, Counts(60, 0, 0))
+    act(ec2, Counts(70, 0, 0))
+    observation = observe(ec2, Counts(500, 0, 0))
+    assert decide(replace(observation, instances=observation.instances[12:]), LIMITS).launch == 0
+    assert decide(replace(observation, instances=observation.instances[:12]), LIMITS).launch == 8
+    # On that view the second launch was made: its token is spent, and with another number it is refused.
+    unseen = replace(observation, instances=observation.instances[:12])
+    outcome = apply(decide(unseen, LIMITS), unseen, ec2, PLACES)
+    assert (outcome.launched, len(outcome.deferred)) == ([], 1)
+
+
+def test_a_launch_that_got_less_than_it_asked_for_holds_up_the_next_for_seconds_only(new_ec2: Any) -> None:
+    ec2 = new_ec2()
+    ec2.room = 5
+    assert len(act(ec2, Counts(60, 0, 0)).launched) == 5
+    ec2.room = 1000
+    ec2.now += 14
+    assert act(ec2, Counts(60, 0, 0)).launched == []
+    ec2.now += 1
+    assert len(act(ec2, Counts(60, 0, 0)).launched) == 7
+
+
+def test_the_start_of_one_that_stands_by_tells_nothing_of_the_fleets_size_today(new_ec2: Any) -> None:
+    ec2, limits = new_ec2(), replace(LIMITS, reserve=Reserve(standby=1))
+    act(ec2, Counts(60, 0, 0))
+    ec2.now += 30
+    act(ec2, Counts(0, 1, 0), limits)
+    for machine in ec2.active():
+        ec2.end(machine)
+    # EC2 forgets those that have ended; the one that stands by was the last of twelve.
+    ec2.machines = ec2.stopped()
+    ec2.now += 4000
+    assert len(act(ec2, Counts(1, 0, 0), limits).started) == 1
+    ec2.now += 1
+    assert len(act(ec2, Counts(60, 0, 0), limits).launched) == 11
 
 
 def test_a_lambda_that_dies_between_launch_and_return_costs_nothing_but_a_look(new_ec2: Any) -> None:
