@@ -29,6 +29,19 @@ def test_it_equals_torchvisions_resize_and_crop_but_for_the_rounding_between_pil
     assert difference.mean() < 0.5
 
 
+@pytest.mark.parametrize("size", [(180, 240), (500, 375), (4000, 3000)])
+def test_its_resize_is_as_close_to_the_exact_result_as_pillows_own(size: tuple[int, int]) -> None:
+    with Image.open(larger_photos()["palace"]) as photo:
+        image = photo.resize(size)
+    # The whole middle square, without torchvision's rounding of where it begins.
+    square = center_crop(image, min(size))
+    channels = [channel.convert("F").resize((256, 256), Image.Resampling.BICUBIC) for channel in square.split()]
+    exact = np.stack([np.asarray(channel) for channel in channels]).clip(0, 255)
+    pillows = np.asarray(square.resize((256, 256), Image.Resampling.BICUBIC), dtype=np.float32).transpose(2, 0, 1)
+    whole = Preprocessing(resize=256, interpolation="bicubic", crop=256, mean=(0, 0, 0), std=(1, 1, 1))
+    assert np.abs(prepare(square, whole) - exact).mean() <= 1.05 * np.abs(pillows - exact).mean()
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.integers(1, 3000), st.integers(1, 3000))
 def test_every_size_gives_one_finite_square(width: int, height: int) -> None:
