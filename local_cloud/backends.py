@@ -169,8 +169,8 @@ class Backends:
 
     # Metrics and alarms
 
-    def publish_metric(self, metric: MetricId, period_start: float, statistics: Statistics, unit: str) -> None:
-        """Store one period's statistics, as the service behind a metric does."""
+    def publish_metric(self, metric: MetricId, at: float, statistics: Statistics, unit: str) -> None:
+        """Store statistics of the moment `at` (seconds since the epoch), as the service behind a metric does."""
         cloudwatch_backends[self.account][self.region].metric_data.append(
             MetricAggregatedDatum(
                 namespace=metric.namespace,
@@ -180,7 +180,7 @@ class Backends:
                 sample_count=statistics.count,
                 sum_stat=statistics.total,
                 dimensions=[{"Name": name, "Value": value} for name, value in metric.dimensions],
-                timestamp=datetime.fromtimestamp(period_start, UTC).replace(tzinfo=None),
+                timestamp=datetime.fromtimestamp(at, UTC).replace(tzinfo=None),
                 unit=unit,
             )
         )

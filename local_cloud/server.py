@@ -23,6 +23,7 @@ from local_cloud.backends import Backends
 from local_cloud.event_sources import EventSources
 from local_cloud.instance_host import InstanceHost
 from local_cloud.lambda_host import LambdaHost
+from local_cloud.log_metrics import LogMetrics
 from local_cloud.machine import WORKER_COMMAND, Site
 from local_cloud.processes import Spawner
 from local_cloud.schedule import Schedule
@@ -82,6 +83,7 @@ class Server:
         site = Site(self._spawner, options.state / "instances", self.address, options.model, options.worker_command)
         self._actors: list[_Actor] = [
             Alarms(backends, options.minute_seconds),
+            LogMetrics(backends, options.state, ("lambda/logs/*.log", "instances/*/worker.log")),
             Schedule(backends, self._lambda_host, options.minute_seconds),
             EventSources(backends, self._lambda_host),
             InstanceHost(backends, site, say, boot_seconds=boot, start_seconds=start),
