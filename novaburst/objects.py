@@ -1,6 +1,6 @@
 """The thin module over S3: a bucket's objects, with absence as a value of its own."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -8,6 +8,8 @@ from botocore.exceptions import ClientError
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
+# Keys that one call of S3's DeleteObjects takes.
+DELETES_AT_ONCE = 1000
 _ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
 
 
@@ -17,6 +19,10 @@ class ObjectMissingError(LookupError):
 
 class ObjectTooLargeError(ValueError):
     """The object has more bytes than the caller allows."""
+
+
+class NotDeletedError(RuntimeError):
+    """S3 has refused to delete some of the objects; the text says which first and why."""
 
 
 class Bucket:
@@ -66,6 +72,18 @@ class Bucket:
                 return False
             raise
         return True
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete objects, a thousand a call; one that is not there is no fault.
+
+        Raises:
+            NotDeletedError: some were not deleted; the others are gone.
+        """
+        for start in range(0, len(keys), DELETES_AT_ONCE):
+            objects = [{"Key": key} for key in keys[start : start + DELETES_AT_ONCE]]
+            answer = self._client.delete_objects(Bucket=self.name, Delete={"Objects": objects, "Quiet": True})  # type: ignore[typeddict-item]
+            if errors := answer.get("Errors"):
+                raise NotDeletedError(f"s3://{self.name}/{errors[0].get('Key')}: {errors[0].get('Code')}")
 
     def keys(self, *, after: str = "") -> Iterator[str]:
         """Every key that sorts after `after`, in order, page by page."""

@@ -1,8 +1,14 @@
-"""The options that the subcommands share."""
+"""The options and arguments that the subcommands share."""
+
+import re
+from collections.abc import Callable
+from typing import Any
 
 import click
 
 DEFAULT_URL = "http://127.0.0.1:8000"
+_PAGE = re.compile(r"https?://.+/batches/")
+_IDENTITY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 url_option = click.option(
     "--url",
@@ -12,3 +18,20 @@ url_option = click.option(
     show_envvar=True,
     help="The web tier's address.",
 )
+
+
+def batch_id(given: str) -> str:
+    """The id of a batch in what a person has copied: the id itself, or the address of its page.
+
+    Raises:
+        click.BadParameter: it is neither.
+    """
+    identity = _PAGE.sub("", given).rstrip("/")
+    if not _IDENTITY.fullmatch(identity):
+        raise click.BadParameter(f"{given!r} is neither the id of a batch nor the address of its page")
+    return identity
+
+
+def batch_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The argument BATCH, as an id."""
+    return click.argument("batch", callback=lambda _, __, given: batch_id(given))(command)

@@ -1,0 +1,142 @@
+"""The files that a person means by paths, folders and patterns, found one after another as they are needed."""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Self
+
+_PATTERN = frozenset("*?[")
+
+
+@dataclass(frozen=True)
+class File:
+    """A file as it was when it was found: another size or time of change makes it another file. Bytes; nanoseconds."""
+
+    path: Path
+    size: int
+    changed: int
+
+    @classmethod
+    def at(cls, path: Path) -> Self:
+        """The file that lies there now.
+
+        Raises:
+            OSError: there is none that can be looked at.
+        """
+        seen = path.stat()
+        return cls(path, seen.st_size, seen.st_mtime_ns)
+
+    @property
+    def name(self) -> str:
+        """Its name as text, whatever bytes the file system has for it."""
+        return os.fsencode(self.path.name).decode("utf-8", "replace")
+
+    def read(self) -> bytes:
+        """Its bytes.
+
+        Raises:
+            OSError: it cannot be read, or has changed its size since it was found.
+        """
+        content = self.path.read_bytes()
+        if len(content) != self.size:
+            raise _changed(self.path)
+        return content
+
+
+class Several:
+    """Small files as one form. They are in memory: the caller bounds their bytes."""
+
+    def __init__(self, contents: Iterable[tuple[str, bytes]]) -> None:
+        self._files = [("file", content) for content in contents]
+
+    def arguments(self) -> dict[str, Any]:
+        """As `requests` takes a form."""
+        return {"files": self._files}
+
+
+class Single:
+    """A large file as the body itself, read while it is sent."""
+
+    def __init__(self, file: File, stream: IO[bytes]) -> None:
+        self._file = file
+        self._stream = stream
+
+    def arguments(self) -> dict[str, Any]:
+        """From its start, as `requests` takes a stream.
+
+        Raises:
+            OSError: the file has changed its size since it was found.
+        """
+        if os.fstat(self._stream.fileno()).st_size != self._file.size:
+            raise _changed(self._file.path)
+        self._stream.seek(0)
+        return {
+            "data": _Window(self._stream, self._file.size),
+            "headers": {"Content-Type": "application/octet-stream"},
+        }
+
+
+class _Window:
+    """The first `size` bytes of a stream: one that grows meanwhile must not run into the next request."""
+
+    def __init__(self, stream: IO[bytes], size: int) -> None:
+        self._stream = stream
+        self._size = self._left = size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[bytes]:
+        while chunk := self.read(64 * 1024):
+            yield chunk
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to `size` bytes; none at the end."""
+        chunk = self._stream.read(self._left if size < 0 else min(size, self._left))
+        self._left -= len(chunk)
+        return chunk
+
+
+def missing(paths: Iterable[str]) -> list[str]:
+    """Those of the paths that name nothing and are no patterns."""
+    return [path for path in paths if not (Path(path).exists() or _is_pattern(path))]
+
+
+def expand(paths: Iterable[str]) -> Iterator[Path]:
+    """The files that the paths, folders and patterns (`**` crosses folders) name, each folder's in order.
+
+    Hidden files and folders below a folder are left out. No more is in memory than the names of the folders that are
+    open. A file that is named twice comes twice.
+    """
+    for path in paths:
+        if not _is_pattern(path):
+            yield from _whole(Path(path))
+            continue
+        parts = Path(path).parts
+        first = next(number for number, part in enumerate(parts) if _is_pattern(part))
+        for found in Path(*parts[:first]).glob(str(Path(*parts[first:]))):
+            if found.is_file():
+                yield found
+            elif "**" not in path:
+                # What `**` finds below a folder comes by itself; a folder that a plain pattern names is meant whole.
+                yield from _whole(found)
+
+
+def _is_pattern(path: str) -> bool:
+    return bool(_PATTERN.intersection(path)) and not Path(path).exists()
+
+
+def _whole(path: Path) -> Iterator[Path]:
+    if not path.is_dir():
+        yield path
+        return
+    for place, folders, names in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith(".") and (found := Path(place, name)).is_file():
+                yield found
+
+
+def _changed(path: Path) -> OSError:
+    return OSError(None, "it changes while it is read", str(path))

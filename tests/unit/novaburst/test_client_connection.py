@@ -1,0 +1,62 @@
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from novaburst.client import Client, ClientError
+from novaburst.client.connection import asked_seconds, pause_seconds
+from tests.unit.novaburst.conftest import PlayedTier
+
+
+@given(st.integers(0, 10_000), st.floats(0, 0.999))
+def test_pauses_grow_to_a_bound_and_are_never_nothing(attempt: int, drawn: float) -> None:
+    assert 0.1 < pause_seconds(attempt, None, lambda: drawn) <= 15
+
+
+@given(st.floats(0, 60), st.floats(0, 0.999))
+def test_a_pause_that_the_server_asks_for_is_never_cut(asked: float, drawn: float) -> None:
+    assert asked <= pause_seconds(0, asked, lambda: drawn) <= 75
+
+
+def test_retry_after_is_understood_in_both_of_its_forms() -> None:
+    now = datetime(2026, 11, 25, 5, 0, tzinfo=UTC).timestamp()
+    assert asked_seconds("7", now) == 7
+    assert asked_seconds("Wed, 25 Nov 2026 05:00:30 GMT", now) == 30
+    assert asked_seconds("Wed, 25 Nov 2026 04:00:00 GMT", now) == 0
+    assert asked_seconds("soon", now) is None
+    assert asked_seconds(None, now) is None
+
+
+def test_an_error_says_what_was_refused_and_with_which_status(tier: PlayedTier) -> None:
+    with Client(tier.url) as client, pytest.raises(ClientError, match="there is no such batch") as caught:
+        client.batch("unknown")
+    assert caught.value.status == 404
+
+
+def test_a_web_tier_that_is_away_for_good_is_said_in_words() -> None:
+    with Client("http://127.0.0.1:1", patience_seconds=0.5) as client, pytest.raises(ClientError) as caught:
+        client.open_batch()
+    assert "is the web tier up?" in str(caught.value)
+    assert caught.value.status is None
+
+
+def test_results_come_page_by_page_each_once(tier: PlayedTier) -> None:
+    tier.page = 3
+    tier.batches.add("b")
+    tier.take("b", [(f"{number}.jpg", b"x") for number in range(10)])
+    with Client(tier.url) as client:
+        assert [answer.name for answer in client.results("b")] == [f"{number}.jpg" for number in range(10)]
+        assert [answer.name for answer in client.iter_results("b")] == [f"{number}.jpg" for number in range(10)]
+        assert client.wait("b").done == 10
+
+
+def test_waiting_ends_with_an_error_when_time_is_up(tier: PlayedTier, monkeypatch: pytest.MonkeyPatch) -> None:
+    tier.batches.add("b")
+    monkeypatch.setattr(
+        PlayedTier,
+        "batch",
+        lambda *_: {"created": "", "counts": {"total": 5, "done": 1, "failed": 0, "pending": 4}},
+    )
+    with Client(tier.url) as client, pytest.raises(TimeoutError, match="4 of 5 images"):
+        client.wait("b", 0.3)

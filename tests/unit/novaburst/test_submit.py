@@ -1,0 +1,239 @@
+"""`novaburst submit` before a server that plays the web tier: whatever happens, every file once."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from novaburst.cli import main
+from novaburst.client import Client, ClientError, Journal, JournalError, Taken
+from tests.unit.novaburst.conftest import PlayedTier
+
+NOVABURST = Path(sys.executable).with_name("novaburst")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    for number in range(100):
+        path = folder / f"{number % 4}" / f"{number:03}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" * (number + 1))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+def journals(tmp_path: Path) -> list[Path]:
+    return list((tmp_path / "state").rglob("*.sqlite3"))
+
+
+def submit(tier: PlayedTier, *arguments: str | Path) -> Any:
+    return CliRunner().invoke(main, ["submit", "--url", tier.url, *map(str, arguments)])
+
+
+def command(tier: PlayedTier, *arguments: str | Path) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [NOVABURST, "submit", "--url", tier.url, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "NO_COLOR": "1"},
+    )
+
+
+def test_a_hundred_small_files_take_few_requests_and_connections(
+    tier: PlayedTier, photos: Path, tmp_path: Path
+) -> None:
+    result = submit(tier, photos, "--json")
+    assert result.exit_code == 0, result.output
+    images = json.loads(result.stdout)["images"]
+    assert sorted(Path(image["path"]).relative_to(photos).name for image in images) == tier.names
+    assert len(tier.names) == 100
+    assert tier.uploads == 4
+    assert tier.connections <= 5
+    assert not journals(tmp_path)
+
+
+def test_one_bad_file_in_a_hundred_leaves_ninety_nine(tier: PlayedTier, photos: Path) -> None:
+    tier.refusals["013.jpg"] = "empty_file"
+    result = submit(tier, photos, "--csv")
+    assert result.exit_code == 1
+    assert len(tier.names) == 99
+    assert result.stdout.count("palace") == 99
+    assert "013.jpg,,,empty_file" in result.stdout
+
+
+def test_a_file_that_cannot_be_read_is_told_and_the_others_are_taken(tier: PlayedTier, tmp_path: Path) -> None:
+    (tmp_path / "good.jpg").write_bytes(b"x")
+    (tmp_path / "bad.jpg").symlink_to(tmp_path)
+    result = submit(tier, tmp_path / "good.jpg", tmp_path / "*.jpg")
+    with Client(tier.url) as client:
+        told: list[Taken] = []
+        with Journal() as journal:
+            client.submit([tmp_path / "good.jpg", tmp_path / "gone.jpg"], journal=journal, on_file=told.append)
+            assert [(entry.path.name, entry.code) for entry in journal.unsent()] == [("gone.jpg", "unreadable_file")]
+    assert {taken.path.name: taken.error for taken in told} == {"good.jpg": None, "gone.jpg": "unreadable_file"}
+    assert result.exit_code == 0
+
+
+def test_a_large_file_goes_alone_and_whole(tier: PlayedTier, tmp_path: Path) -> None:
+    (tmp_path / "späte 'große'.jpg").write_bytes(os.urandom(5 * 1024 * 1024))
+    (tmp_path / "small.jpg").write_bytes(b"x")
+    tier.fault = lambda number: "lost" if number == 1 else None
+    assert submit(tier, *sorted(tmp_path.glob("*.jpg"))).exit_code == 0
+    assert {image["name"]: image["bytes"] for image in tier.images.values()} == {
+        "späte 'große'.jpg": 5 * 1024 * 1024,
+        "small.jpg": 1,
+    }
+
+
+def test_a_busy_web_tier_is_given_the_time_that_it_asks_for(tier: PlayedTier, photos: Path) -> None:
+    times: list[float] = []
+
+    def busy(number: int) -> tuple[int, dict[str, str]] | None:
+        times.append(time.monotonic())
+        return (503, {"Retry-After": "1"}) if number == 1 else None
+
+    tier.fault = busy
+    assert submit(tier, photos / "0" / "000.jpg").exit_code == 0
+    assert times[1] - times[0] >= 1
+    assert len(tier.names) == 1
+
+
+def test_a_lost_acknowledgement_makes_no_second_image(tier: PlayedTier, photos: Path) -> None:
+    tier.fault = lambda number: "lost" if number % 2 else None
+    assert submit(tier, photos).exit_code == 0
+    assert tier.names == sorted(path.name for path in photos.rglob("*.jpg"))
+
+
+def test_what_could_not_be_stored_is_sent_again_and_shown_once(tier: PlayedTier, photos: Path) -> None:
+    tier.refusals["007.jpg"] = "not_stored"
+
+    def mended(number: int) -> None:
+        if number > 4:
+            tier.refusals.clear()
+
+    tier.fault = mended
+    result = submit(tier, photos, "--csv")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("007.jpg") == 1
+    assert len(tier.names) == 100
+
+
+def test_a_web_tier_that_takes_fewer_files_a_request_gets_the_rest_in_another(tier: PlayedTier, photos: Path) -> None:
+    tier.files_a_request = 10
+    assert submit(tier, photos).exit_code == 0
+    assert len(tier.names) == 100
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_the_same_command_goes_on_after_any_end_and_uploads_nothing_twice(
+    tier: PlayedTier, photos: Path, tmp_path: Path, end: signal.Signals
+) -> None:
+    # Three requests are taken, the answer to the third is lost, and the web tier then only says "not now".
+    tier.fault = lambda number: None if number < 3 else "lost" if number == 3 else (503, {})
+    process = command(tier, photos)
+    deadline = time.monotonic() + 60
+    while tier.uploads < 8:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(end)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == (130 if end is signal.SIGINT else -signal.SIGKILL), errors
+    assert len(journals(tmp_path)) == 1
+
+    tier.fault = lambda number: None
+    again = submit(tier, photos)
+    assert again.exit_code == 0, again.output
+    assert "goes on" in again.stderr
+    assert len(tier.batches) == 1
+    assert tier.names == sorted(path.name for path in photos.rglob("*.jpg"))
+    assert not journals(tmp_path)
+
+
+def test_a_file_that_has_changed_since_is_uploaded_again_and_no_other(tier: PlayedTier, photos: Path) -> None:
+    with Client(tier.url, patience_seconds=0.1) as client, Journal() as journal:
+        first = client.submit([photos], journal=journal)
+        (photos / "0" / "000.jpg").write_bytes(b"another picture")
+        second = client.submit([photos], journal=journal)
+    assert (first.batch, first.taken, second.taken) == (second.batch, 100, 100)
+    assert tier.names.count("000.jpg") == 2
+    assert len(tier.names) == 101
+
+
+def test_a_batch_that_is_gone_is_begun_anew(tier: PlayedTier, photos: Path) -> None:
+    with Client(tier.url) as client, Journal() as journal:
+        client.submit([photos], journal=journal)
+        tier.batches.clear()
+        tier.batches.add("batch-0")
+        tier.images.clear()
+        assert client.submit([photos], journal=journal).taken == 100
+    assert len(tier.names) == 100
+
+
+def test_a_web_tier_that_stays_away_leaves_the_journal_and_its_own_exit_status(
+    tier: PlayedTier, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("novaburst.commands.submit._PATIENCE_SECONDS", 0.3)
+    tier.fault = lambda number: (503, {}) if number > 1 else None
+    result = submit(tier, photos)
+    assert result.exit_code == 3
+    assert "the same command goes on" in result.stderr
+    tier.fault = lambda number: None
+    assert submit(tier, photos, "--no-wait").exit_code == 0
+    assert len(tier.names) == 100
+    assert not journals(tmp_path)
+
+
+def test_two_submissions_of_the_same_files_at_once_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite3"
+    with Journal(path), pytest.raises(JournalError, match="by another process"):
+        Journal(path)
+
+
+def test_a_refusal_of_the_request_ends_the_submission_with_the_web_tiers_words(tier: PlayedTier, photos: Path) -> None:
+    tier.fault = lambda number: (400, {})
+    with Client(tier.url) as client, pytest.raises(ClientError, match="not now"):
+        client.submit([photos])
+
+
+def test_a_path_that_is_nowhere_is_wrong_usage(tier: PlayedTier, tmp_path: Path) -> None:
+    result = submit(tier, tmp_path / "nowhere.jpg")
+    assert result.exit_code == 2
+    assert "nowhere.jpg" in result.stderr
+    assert not tier.batches
+
+
+def test_a_walk_over_many_files_stays_small_in_memory(tier: PlayedTier, tmp_path: Path) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    ahead = 0
+    taken = 0
+
+    def paths() -> Any:
+        nonlocal ahead
+        for number in range(3_000):
+            path = folder / f"{number}.jpg"
+            path.write_bytes(b"x")
+            ahead = max(ahead, number - taken)
+            yield path
+
+    def on_file(_: Taken) -> None:
+        nonlocal taken
+        taken += 1
+
+    with Client(tier.url) as client:
+        assert client.submit(paths(), parallel=2, on_file=on_file).taken == 3_000
+    # Two requests under way, two ready, one being collected.
+    assert ahead <= 6 * 32
