@@ -30,8 +30,8 @@ MAX_AGE_SECONDS = 24 * 3600
 # The schedule fires each minute and its evaluation takes a second or two: so long it looks again in between.
 WATCH_SECONDS = 50
 POLL_SECONDS = 5
-# US dollars an instance hour, Linux, on demand, us-east-1: https://aws.amazon.com/ec2/pricing/on-demand/, written down
-# from memory in November 2026. Other regions and contracts differ: NOVABURST_PRICE_PER_HOUR.
+# US dollars an instance hour, Linux, on demand, us-east-1: https://aws.amazon.com/ec2/pricing/on-demand/, compared in
+# November 2026 with price tables that others publish. Other regions and contracts differ: NOVABURST_PRICE_PER_HOUR.
 PRICES_PER_HOUR = {
     "c5.large": 0.085,
     "c5.xlarge": 0.17,

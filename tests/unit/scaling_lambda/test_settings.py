@@ -1,6 +1,7 @@
 """The Lambda's settings: defaults with a reason, and refusals that name the variable."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -85,3 +86,23 @@ def test_lists_are_separated_by_commas() -> None:
     settings = Settings.load({"NOVABURST_INSTANCE_TYPES": "c6i.large, c5.large", "NOVABURST_TRIGGERS": "wake"})
     assert settings.places.instance_types == ("c6i.large", "c5.large")
     assert settings.triggers == {"wake"}
+
+
+class _Recorded(dict[str, str]):
+    """An environment that remembers what was asked of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]
+        self.names.add(name)
+        return default
+
+
+def test_the_readme_names_every_setting() -> None:
+    environment = _Recorded()
+    Settings.load(environment)
+    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    assert len(environment.names) > 10
+    assert [name for name in sorted(environment.names) if f"`{name}`" not in readme] == []
