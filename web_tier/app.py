@@ -6,7 +6,19 @@
 from flask import Flask
 from werkzeug.routing import PathConverter
 
-from web_tier import course_clients, fleet, health, pages, problems, results, scale, uploads
+from web_tier import (
+    collection,
+    course_clients,
+    downloads,
+    events,
+    fleet,
+    health,
+    pages,
+    problems,
+    results,
+    scale,
+    uploads,
+)
 from web_tier.logs import log_to_stderr
 from web_tier.settings import WebSettings
 from web_tier.tier import build
@@ -29,6 +41,6 @@ def create_app(settings: WebSettings | None = None) -> Flask:
     app.url_map.converters["course"] = CoursePath
     build(settings or WebSettings.load()).init_app(app)
     problems.init_app(app)
-    for module in (health, pages, uploads, results, fleet, scale, course_clients):
+    for module in (health, pages, uploads, collection, results, downloads, events, fleet, scale, course_clients):
         app.register_blueprint(module.blueprint)
     return app

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from novaburst.objects import NotDeletedError
+
 log = logging.getLogger(__name__)
 
 
@@ -19,7 +21,7 @@ def start_chore(
         while not stop.wait(period_seconds):
             try:
                 work()
-            except (BotoCoreError, ClientError, sqlite3.Error) as error:
+            except (BotoCoreError, ClientError, NotDeletedError, sqlite3.Error) as error:
                 log.warning("%s was not finished: %s", name, error)
 
     thread = threading.Thread(target=run, name=name)

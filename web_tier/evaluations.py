@@ -1,14 +1,12 @@
 """The last evaluations asked for through this web tier, in the store's file, since each process must know them."""
 
 import json
-import threading
 from dataclasses import asdict, dataclass
 
+from web_tier.database import Database
 from web_tier.scaling import Evaluated
-from web_tier.store import Store
 
 _KEPT = 20
-_SCHEMA = "CREATE TABLE IF NOT EXISTS evaluations (number INTEGER PRIMARY KEY AUTOINCREMENT, entry TEXT NOT NULL)"
 
 
 @dataclass(frozen=True)
@@ -41,25 +39,17 @@ class Evaluation:
 class Evaluations:
     """A short list that forgets its oldest. Safe to share between threads."""
 
-    def __init__(self, store: Store) -> None:
-        self._lock = threading.Lock()
-        self._db = store.connect()
-        self._db.execute(_SCHEMA)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._db.close()
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def add(self, evaluation: Evaluation) -> None:
         """Enter the newest."""
-        with self._lock:
-            self._db.execute("INSERT INTO evaluations (entry) VALUES (?)", (json.dumps(asdict(evaluation)),))
-            self._db.execute(
-                "DELETE FROM evaluations WHERE number <= (SELECT max(number) FROM evaluations) - ?", (_KEPT,)
-            )
+        with self._database.writing() as db:
+            db.execute("INSERT INTO evaluations (entry) VALUES (?)", (json.dumps(asdict(evaluation)),))
+            db.execute("DELETE FROM evaluations WHERE number <= (SELECT max(number) FROM evaluations) - ?", (_KEPT,))
 
     def latest(self) -> list[Evaluation]:
         """All that are kept, the newest first."""
-        with self._lock:
-            rows = self._db.execute("SELECT entry FROM evaluations ORDER BY number DESC").fetchall()
+        with self._database.reading() as db:
+            rows = db.execute("SELECT entry FROM evaluations ORDER BY number DESC").fetchall()
         return [Evaluation(**json.loads(row[0])) for row in rows]

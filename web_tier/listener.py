@@ -15,6 +15,7 @@ from novaburst.objects import Bucket
 from novaburst.queues import Queue, Received
 from novaburst.settings import SettingsError, require_region
 from web_tier.answers import stored_result
+from web_tier.batches import Batches
 from web_tier.chores import start_chore
 from web_tier.dead_letters import DeadLetters
 from web_tier.deployment import Deployment
@@ -33,6 +34,8 @@ _POLL_SECONDS = 3
 _FIRST_BACK_OFF = 0.5
 _MAX_BACK_OFF = 30.0
 _SWEEP_SECONDS = 5.0
+# A thousand objects each time: a batch of 100,000 is gone within three minutes.
+_PURGE_SECONDS = 1.5
 # Longer than the minute between two samples of the queue's depth, so that the alarm sees what came.
 _DEAD_LETTER_SECONDS = 90.0
 
@@ -115,8 +118,10 @@ def main() -> None:
     waker = Waker(lambda: deployment.wake_queue, wanted="wake" in scaling_settings.triggers)
     sweeper = Sweeper(deployment, store, waker.wake)
     dead_letters = DeadLetters(deployment, store)
+    batches = Batches(store.database, deployment.in_bucket, deployment.out_bucket)
     chores = [
         start_chore("sweep", sweeper.sweep, _SWEEP_SECONDS, stop),
+        start_chore("deleting objects", batches.purge, _PURGE_SECONDS, stop),
         start_chore("answering dead letters", dead_letters.answer, _DEAD_LETTER_SECONDS, stop),
     ]
     log.info("listening to %s", settings.response_queue)

@@ -7,10 +7,13 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
+from typing import TypeVar
 
 from web_tier.store import Changes, Store
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 # Between two looks at SQLite's data version (a few microseconds each) while anybody waits, in seconds.
 _LOOK_SECONDS = 0.02
@@ -45,6 +48,7 @@ class Notifier:
         self._store = store
         self._changed = threading.Condition()
         self._waiters: set[Waiter] = set()
+        self._bells: set[threading.Event] = set()
         self._newcomers = False
         self._closing = False
         self._thread: threading.Thread | None = None
@@ -53,18 +57,24 @@ class Notifier:
     def watching(self, ids: Iterable[str]) -> Iterator[Waiter]:
         """A waiter for these images; those that are answered already count at once."""
         waiter = Waiter(ids)
-        with self._changed:
-            self._waiters.add(waiter)
-            self._newcomers = True
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
-                self._thread.start()
-            self._changed.notify()
+        self._join(self._waiters, waiter)
         try:
             yield waiter
         finally:
             with self._changed:
                 self._waiters.discard(waiter)
+
+    @contextmanager
+    def listening(self) -> Iterator[threading.Event]:
+        """An event that is set whenever anything was written to the store, and once at the start."""
+        bell = threading.Event()
+        bell.set()
+        self._join(self._bells, bell)
+        try:
+            yield bell
+        finally:
+            with self._changed:
+                self._bells.discard(bell)
 
     def close(self) -> None:
         """End the thread; who still waits waits out its time."""
@@ -74,6 +84,15 @@ class Notifier:
         if self._thread is not None:
             self._thread.join()
 
+    def _join(self, those: set[T], one: T) -> None:
+        with self._changed:
+            those.add(one)
+            self._newcomers = True
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
     def _run(self) -> None:
         with closing(Changes(self._store)) as changes:
             self._watch(changes)
@@ -81,14 +100,16 @@ class Notifier:
     def _watch(self, changes: Changes) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiters or self._closing)
+                self._changed.wait_for(lambda: self._waiters or self._bells or self._closing)
                 if self._closing:
                     return
                 look = self._newcomers
                 self._newcomers = False
-                waiters = tuple(self._waiters)
+                waiters, bells = tuple(self._waiters), tuple(self._bells)
             try:
                 if changes.happened() or look:
+                    for bell in bells:
+                        bell.set()
                     self._strike_off(changes, waiters)
             except sqlite3.Error:
                 log.exception("the store cannot be watched; waiting requests are delayed")

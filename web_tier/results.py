@@ -1,20 +1,18 @@
-"""GET /api/v1/results/<id> and GET /api/v1/batches/<id>, the latter as JSON or CSV."""
+"""GET /api/v1/results/<id> and GET /api/v1/batches/<id>: what is known of an image, and of a batch."""
 
-import csv
-import io
-from collections.abc import Iterable
+from flask import Blueprint, Response, jsonify, redirect, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
 
-from flask import Blueprint, Response, jsonify, request, url_for
-
-from web_tier.images import Image, as_json, moment, outcome
+from web_tier.images import as_json, moment
 from web_tier.problems import Problem
+from web_tier.revisions import revision
 from web_tier.tier import tier
 
 blueprint = Blueprint("results", __name__)
 
-_COLUMNS = ("id", "name", "state", "label", "score", "error", "detail", "received", "answered")
-# A spreadsheet takes a cell that starts like this for a formula; a quote in front makes it text (OWASP, CSV injection).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# Images in one answer: about a megabyte.
+_AT_ONCE = 1000
+_FILES = {"csv": "downloads.as_csv", "json": "downloads.as_json_file"}
 
 
 @blueprint.get("/api/v1/results/<image_id>")
@@ -31,59 +29,38 @@ def result(image_id: str) -> Response:
 
 
 @blueprint.get("/api/v1/batches/<batch>")
-def batch(batch: str) -> Response:
-    """A batch with its counts and images; `?since=REVISION` leaves out those that have not changed after it."""
+def batch(batch: str) -> BaseResponse:
+    """A batch with its counts and images; `?since=REVISION` leaves out those that have not changed after it.
+
+    An answer holds about a thousand images; as long as it says `more`, the rest follows after its `revision`.
+    """
     store = tier().store
     created = store.batch_created(batch)
     if created is None:
         raise Problem(404, "there is no such batch, or it has expired")
-    since = _since()
-    images = store.images_of(batch, since)
-    if _wants_csv():
-        response = Response(_csv(images), mimetype="text/csv")
-        response.headers["Content-Disposition"] = f'attachment; filename="novaburst-{batch}.csv"'
-    else:
-        response = jsonify(
-            batch=batch,
-            page=url_for("pages.batch", batch=batch),
-            created=moment(created),
-            revision=max((image.revision for image in images), default=since),
-            counts=store.counts(batch).as_json(),
-            images=[as_json(image) for image in images],
-        )
-        if request.args.get("format") == "json":
-            response.headers["Content-Disposition"] = f'attachment; filename="novaburst-{batch}.json"'
+    if file := _file_wanted():
+        return redirect(url_for(file, batch=batch))
+    counts = store.counts(batch)
+    news = store.changed(batch, revision(request.args.get("since", "0")), _AT_ONCE)
+    response = jsonify(
+        batch=batch,
+        page=url_for("pages.batch", batch=batch),
+        created=moment(created),
+        revision=news.revision,
+        more=news.more,
+        counts=counts.as_json(),
+        images=[as_json(image) for image in sorted(news.images, key=lambda image: image.id)],
+    )
     response.headers["Cache-Control"] = "no-store"
     response.vary.add("Accept")
     return response
 
 
-def _since() -> int:
-    given = request.args.get("since", "0")
-    if not (given.isascii() and given.isdigit() and len(given) < 19):
-        raise Problem(400, f"since must be a revision that this address has given, not {given[:40]!r}")
-    return int(given)
-
-
-def _wants_csv() -> bool:
+def _file_wanted() -> str | None:
+    """The endpoint of the file that the client asks for with `?format=` or `Accept`, rather than for this view."""
     chosen = request.args.get("format")
-    if chosen not in {None, "csv", "json"}:
+    if chosen not in {None, *_FILES}:
         raise Problem(400, "format must be json or csv")
-    preferred = request.accept_mimetypes.best_match(("application/json", "text/csv"))
-    return chosen == "csv" or (chosen is None and preferred == "text/csv")
-
-
-def _csv(images: Iterable[Image]) -> str:
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\r\n")
-    rows.writerow(_COLUMNS)
-    for image in images:
-        view = as_json(image)
-        failure = view["error"] or {"code": "", "detail": ""}
-        cells = (image.id, image.name, outcome(image), view["label"], view["score"], failure["code"], failure["detail"])
-        rows.writerow(map(_cell, (*cells, view["received"], view["answered"])))
-    return text.getvalue()
-
-
-def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    if chosen is None and request.accept_mimetypes.best_match(("application/json", "text/csv")) == "text/csv":
+        chosen = "csv"
+    return None if chosen is None else _FILES[chosen]

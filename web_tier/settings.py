@@ -27,6 +27,8 @@ class WebSettings(Settings):
     # A waiting client holds a thread. 2 x 128 hold the course's 100 clients even when one process accepts them all.
     web_workers: Annotated[int, Field(ge=1, le=64)] = 2
     web_threads: Annotated[int, Field(ge=1, le=1024)] = 128
+    # Streams of events that one process holds at once, each in a thread; whoever comes later polls.
+    max_streams: Annotated[int, Field(ge=0, le=1024)] = 32
     # What the manual trigger invokes: Chalice names a function <app>-<stage>-<handler>.
     scaling_function: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_:-]{1,170}$")] = (
         "novaburst-scaling-prod-on_request"

@@ -1,5 +1,6 @@
 """What one process of the web tier works with, made once at its start, and how a request reaches it."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
@@ -15,6 +16,7 @@ from scaling_lambda.observe import Observer
 from scaling_lambda.policy import Plan
 from scaling_lambda.settings import Settings as ScalingSettings
 from web_tier.answers import Answers
+from web_tier.batches import Batches
 from web_tier.deployment import Deployment
 from web_tier.evaluations import Evaluations
 from web_tier.intake import Intake
@@ -43,8 +45,12 @@ class Tier:
     scaling: Scaling
     evaluations: Evaluations
     store: Store
+    batches: Batches
     intake: Intake
     answers: Answers
+    notifier: Notifier
+    # One for each stream of events that may still be opened: a stream holds a thread.
+    streams: threading.BoundedSemaphore
     # Ends the tier's threads in the order in which work passes through them.
     close: Callable[[], None]
 
@@ -67,14 +73,14 @@ def build(settings: WebSettings) -> Tier:
     store = Store(settings.store_path)
     sqs, ec2 = sqs_client(), ec2_client()
     evaluator = Evaluator(scaling_settings, sqs, ec2, SystemClock())
-    evaluations = Evaluations(store)
+    evaluations = Evaluations(store.database)
     waker = Waker(lambda: deployment.wake_queue, wanted="wake" in scaling_settings.triggers)
     sender = Sender(lambda: deployment.request_queue, store, waker.wake)
     intake = Intake(store, deployment.in_bucket, sender)
     notifier = Notifier(store)
 
     def close() -> None:
-        for part in (intake, sender, waker, notifier, evaluations, store):
+        for part in (intake, sender, waker, notifier, store):
             part.close()
 
     return Tier(
@@ -86,8 +92,11 @@ def build(settings: WebSettings) -> Tier:
         scaling=Scaling(lambda_client(), settings.scaling_function, evaluator),
         evaluations=evaluations,
         store=store,
+        batches=Batches(store.database, deployment.in_bucket, deployment.out_bucket),
         intake=intake,
         answers=Answers(store, deployment.out_bucket, notifier),
+        notifier=notifier,
+        streams=threading.BoundedSemaphore(settings.max_streams),
         close=close,
     )
 

@@ -1,29 +1,20 @@
-"""POST /api/v1/upload: files in, answers out; and the empty batches to collect uploads in."""
+"""POST /api/v1/upload: files in, answers out."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, redirect, request, url_for
+from flask import Blueprint, jsonify, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from novaburst.error_codes import ErrorCode
 from web_tier.bodies import incoming, patience
+from web_tier.collection import addresses
 from web_tier.images import Image, as_json
 from web_tier.intake import Taken
 from web_tier.problems import Problem, asks_for_page
 from web_tier.tier import tier
 
 blueprint = Blueprint("uploads", __name__)
-
-
-@blueprint.post("/api/v1/batches")
-def open_batch() -> Response:
-    """Make an empty batch for `POST /api/v1/upload?batch=<id>`."""
-    batch = tier().intake.open_batch()
-    response = jsonify(batch=batch, **_addresses(batch))
-    response.status_code = 201
-    response.headers["Location"] = url_for("results.batch", batch=batch)
-    return response
 
 
 @blueprint.post("/api/v1/upload")
@@ -44,7 +35,7 @@ def upload() -> BaseResponse:
     finished = len(answers) == len(accepted) and not any(image.pending for image in answers.values())
     response = jsonify(
         batch=batch,
-        **_addresses(batch),
+        **addresses(batch),
         accepted=len(accepted),
         refused=len(taken) - len(accepted),
         shortfall=body.shortfall,
@@ -80,7 +71,3 @@ def _views(taken: Sequence[Taken], answers: dict[str, Image]) -> list[dict[str, 
         | as_json(answers.get(one.image.id, one.image))
         for one in taken
     ]
-
-
-def _addresses(batch: str) -> dict[str, str]:
-    return {"page": url_for("pages.batch", batch=batch), "url": url_for("results.batch", batch=batch)}

@@ -35,13 +35,13 @@ class Fleet:
     """Workers of the test: takes requests, writes result objects, sends result messages."""
 
     def __init__(self, deployment: Deployment) -> None:
-        self._deployment = deployment
+        self.deployment = deployment
         self._stop = threading.Event()
         self.served: list[Request] = []
 
     def serve(self) -> int:
         """Answer up to ten requests; how many there were."""
-        parts = self._deployment
+        parts = self.deployment
         messages = parts.request_queue.receive(wait_seconds=0)
         for message in messages:
             request = Request.parse(message.body)

@@ -1,5 +1,3 @@
-import csv
-import io
 import json
 
 import pytest
@@ -90,18 +88,13 @@ def test_a_wrong_query_is_a_400(client: FlaskClient, batch: str, query: str) -> 
     assert client.get(f"/api/v1/batches/b?{query}").status_code == 400
 
 
-@pytest.mark.parametrize(("query", "accept"), [("?format=csv", "*/*"), ("", "text/csv")])
-def test_a_batch_is_a_csv_on_demand_that_no_spreadsheet_runs(
-    client: FlaskClient, batch: str, query: str, accept: str
-) -> None:
+@pytest.mark.parametrize(
+    ("query", "accept", "file"),
+    [("?format=csv", "*/*", "results.csv"), ("", "text/csv", "results.csv"), ("?format=json", "*/*", "results.json")],
+)
+def test_who_asks_for_a_file_is_led_to_it(client: FlaskClient, batch: str, query: str, accept: str, file: str) -> None:
     reply = client.get(f"/api/v1/batches/b{query}", headers={"Accept": accept})
-    assert reply.mimetype == "text/csv"
-    rows = list(csv.DictReader(io.StringIO(reply.text)))
-    assert [(row["name"], row["state"], row["label"], row["error"]) for row in rows] == [
-        ("cat.jpg", "done", "tabby", ""),
-        ("'=HYPERLINK(1)", "failed", "", "damaged_image"),
-        ('late, or "not".jpg', "pending", "", ""),
-    ]
+    assert (reply.status_code, reply.headers["Location"]) == (302, f"/api/v1/batches/b/{file}")
 
 
 def test_head_is_answered_and_a_wrong_method_is_a_405_in_problem_form(client: FlaskClient, batch: str) -> None:

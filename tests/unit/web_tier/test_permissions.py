@@ -21,6 +21,14 @@ def statements() -> dict[str, Any]:
     return {statement["Sid"]: plain(statement) for statement in policy["Statement"]}
 
 
+def test_who_deletes_a_batch_may_delete_its_objects_in_both_buckets() -> None:
+    template, _ = cfnlint.decode.decode(str(TEMPLATE))
+    policy = template["Resources"]["WebTierPolicy"]["Properties"]["PolicyDocument"]
+    [statement] = [one for one in policy["Statement"] if "s3:DeleteObject" in one["Action"]]
+    assert statement["Effect"] == "Allow"
+    assert statement["Resource"] == [{"Fn::Sub": "${InBucket.Arn}/*"}, {"Fn::Sub": "${OutBucket.Arn}/*"}]
+
+
 def plain(value: Any) -> Any:
     """The template's value as Chalice's policy file would write it for the default prefix."""
     if isinstance(value, dict) and value.keys() == {"Ref"}:

@@ -10,7 +10,7 @@ import pytest
 from novaburst.contract import Failure, Guess, Result
 from novaburst.error_codes import ErrorCode
 from web_tier.images import Image, State, outcome
-from web_tier.store import Changes, Store
+from web_tier.store import Changes, News, Store
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_a_refused_image_keeps_its_reason_until_a_result_overrules_it(store: Sto
 def test_a_result_of_an_unknown_image_brings_its_batch_back(store: Store) -> None:
     store.record([label("z", batch="lost")], 7.0)
     assert store.batch_created("lost") == 7.0
-    assert [found.id for found in store.images_of("lost")] == ["z"]
+    assert [found.id for found in store.all_of("lost")] == ["z"]
 
 
 def test_an_image_needs_its_batch(store: Store) -> None:
@@ -103,10 +103,30 @@ def test_a_batch_counts_its_outcomes(store: Store) -> None:
 def test_a_batch_can_be_asked_for_what_changed_since_a_revision(store: Store) -> None:
     for image_id in "abc":
         store.add_image(image(image_id))
-    seen = max(found.revision for found in store.images_of("batch"))
-    assert store.images_of("batch", seen) == []
+    seen = store.changed("batch", 0, 10)
+    assert [found.id for found in seen.images] == ["a", "b", "c"]
+    assert store.changed("batch", seen.revision, 10) == News([], seen.revision, more=False)
     store.record([label("b")], 1.0)
-    assert [found.id for found in store.images_of("batch", seen)] == ["b"]
+    assert [found.id for found in store.changed("batch", seen.revision, 10).images] == ["b"]
+
+
+def test_changes_come_in_pages_that_never_part_the_images_of_one_transaction(store: Store) -> None:
+    for image_id in "abcdefg":
+        store.add_image(image(image_id))
+    store.record([label(image_id) for image_id in "bcd"], 1.0)
+    pages, since, more = [], 0, True
+    while more:
+        news = store.changed("batch", since, 2)
+        pages.append("".join(found.id for found in news.images))
+        since, more = news.revision, news.more
+    assert pages == ["ae", "fg", "bcd"]
+
+
+def test_all_images_of_a_batch_are_read_page_by_page_in_the_order_of_arrival(store: Store) -> None:
+    for image_id in "abcde":
+        store.add_image(image(image_id))
+    store.record([label("b")], 1.0)
+    assert "".join(found.id for found in store.all_of("batch", at_once=2)) == "abcde"
 
 
 def test_the_latest_answers_come_first(store: Store) -> None:
@@ -161,7 +181,7 @@ def test_processes_write_at_once_and_every_change_has_a_revision_of_its_own(tmp_
         writer.join(60)
     assert [writer.exitcode for writer in writers] == [0, 0, 0]
     store = Store(path)
-    found = store.images_of("batch")
+    found = list(store.all_of("batch"))
     assert len(found) == 300
     assert len({one.revision for one in found}) == 300
     store.close()
@@ -177,7 +197,8 @@ def test_a_change_by_another_process_is_noticed_and_silence_costs_no_query(tmp_p
     writer.start()
     writer.join(60)
     assert changes.happened()
-    assert changes.answered(["x0", "x1"]) == {"x0"}
+    store.add_image(image("y"))
+    assert changes.answered(["x0", "y"]) == {"x0"}
     changes.close()
     store.close()
 

@@ -1,0 +1,90 @@
+"""The list of batches, and the end of one: its rows at once, its objects soon."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from novaburst.bounds import RETENTION_DAYS
+from novaburst.contract import result_key
+from novaburst.objects import DELETES_AT_ONCE, Bucket
+from web_tier.database import Database
+from web_tier.images import Counts
+
+# Longer than a request can wait in the queue, and no shorter than results stay in the bucket.
+_REMEMBERED_SECONDS = RETENTION_DAYS * 86_400
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch in the list; `created` is in seconds since the epoch."""
+
+    id: str
+    created: float
+    counts: Counts
+
+
+class Batches:
+    """The batches of the store, as a whole. Safe to share between threads."""
+
+    def __init__(
+        self, database: Database, in_bucket: Bucket, out_bucket: Bucket, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._database = database
+        self._in_bucket = in_bucket
+        self._out_bucket = out_bucket
+        self._clock = clock
+
+    def list(self, limit: int, before: tuple[float, str] | None = None) -> list[Batch]:
+        """Up to `limit` batches, the newest first; those that come after the batch of this age and id."""
+        with self._database.reading() as db:
+            rows = db.execute(
+                "SELECT id, created, (SELECT count(*) FROM images WHERE batch = b.id),"
+                " (SELECT count(*) FROM images WHERE batch = b.id AND answered IS NOT NULL AND code IS NULL),"
+                " (SELECT count(code) FROM images WHERE batch = b.id)"
+                " FROM batches AS b WHERE ?1 IS NULL OR (created, id) < (?1, ?2)"
+                " ORDER BY created DESC, id DESC LIMIT ?3",
+                (*(before or (None, None)), limit),
+            ).fetchall()
+        return [Batch(row[0], row[1], Counts(total=row[2], done=row[3], failed=row[4])) for row in rows]
+
+    def delete(self, batch: str) -> bool:
+        """Forget a batch and its images; whether there is, or was, such a batch.
+
+        Requests that are queued already do no harm: whatever a worker answers is deleted when it comes.
+        """
+        with self._database.writing() as db:
+            if db.execute("SELECT 1 FROM deleted_batches WHERE id = ?", (batch,)).fetchone():
+                return True
+            if not db.execute("SELECT 1 FROM batches WHERE id = ?", (batch,)).fetchone():
+                return False
+            db.execute("INSERT INTO deleted_batches VALUES (?, ?)", (batch, self._clock()))
+            db.execute("INSERT OR IGNORE INTO deleted_images SELECT id FROM images WHERE batch = ?", (batch,))
+            db.execute("DELETE FROM images WHERE batch = ?", (batch,))
+            db.execute("DELETE FROM batches WHERE id = ?", (batch,))
+        return True
+
+    def purge(self) -> bool:
+        """Delete the objects of up to a thousand deleted images; whether that was all there is.
+
+        Raises:
+            botocore.exceptions.ClientError, BotoCoreError, sqlite3.Error, novaburst.objects.NotDeletedError: what is
+                left is deleted at the next call.
+        """
+        with self._database.reading() as db:
+            ids = [row[0] for row in db.execute("SELECT id FROM deleted_images LIMIT ?", (DELETES_AT_ONCE,))]
+        if ids:
+            # An object that was classified by reference lies under a key of its owner's and is not touched.
+            self._in_bucket.delete(ids)
+            self._out_bucket.delete([result_key(image_id) for image_id in ids])
+            with self._database.writing() as db:
+                db.executemany("DELETE FROM deleted_images WHERE id = ?", [(image_id,) for image_id in ids])
+        else:
+            self._forget(self._clock() - _REMEMBERED_SECONDS)
+        return len(ids) < DELETES_AT_ONCE
+
+    def _forget(self, before: float) -> None:
+        with self._database.reading() as db:
+            old = db.execute("SELECT 1 FROM deleted_batches WHERE deleted < ? LIMIT 1", (before,)).fetchone()
+        if old:
+            with self._database.writing() as db:
+                db.execute("DELETE FROM deleted_batches WHERE deleted < ?", (before,))

@@ -1,0 +1,125 @@
+"""The SQLite file of the web tier: its schema, how an older file comes up to date, and connections to it.
+
+All gunicorn workers and the listener share it. Each write is one short transaction. WAL without a sync at each commit
+survives the death of any process; a power cut may lose the last rows, whose uploads then had no answer yet or whose
+results the listener brings back.
+"""
+
+import queue
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# Connections a process keeps; more threads than that wait their turn, each for milliseconds.
+_CONNECTIONS = 4
+# How long a write may wait for another process's, in seconds.
+_BUSY_SECONDS = 30
+
+# Each step was the newest schema once; a file's `user_version` counts the steps that it has. Never change one: add one.
+_STEPS = (
+    (
+        "CREATE TABLE IF NOT EXISTS batches (id TEXT PRIMARY KEY, created REAL NOT NULL)",
+        """CREATE TABLE IF NOT EXISTS images (
+            id TEXT PRIMARY KEY,
+            batch TEXT NOT NULL REFERENCES batches (id),
+            name TEXT NOT NULL,
+            size INTEGER NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ('receiving', 'queued', 'answered', 'refused')),
+            received REAL NOT NULL,
+            answered REAL,
+            -- The error's code, of a refusal or of a result; NULL while pending and for a label.
+            code TEXT,
+            detail TEXT,
+            result TEXT,
+            -- When the sweeper last looked after a pending image, and how often.
+            checked REAL,
+            checks INTEGER NOT NULL DEFAULT 0,
+            revision INTEGER NOT NULL
+        )""",
+        "CREATE INDEX IF NOT EXISTS images_of_batch ON images (batch, revision)",
+        "CREATE INDEX IF NOT EXISTS images_pending ON images (state, received) WHERE state IN ('receiving', 'queued')",
+        "CREATE INDEX IF NOT EXISTS images_answered ON images (answered) WHERE answered IS NOT NULL",
+        # One row: the number of the last change. Writers take turns, so numbers are committed in order.
+        "CREATE TABLE IF NOT EXISTS revision (last INTEGER NOT NULL)",
+        "INSERT INTO revision SELECT 0 WHERE NOT EXISTS (SELECT * FROM revision)",
+        # The last evaluations asked for by hand.
+        "CREATE TABLE IF NOT EXISTS evaluations (number INTEGER PRIMARY KEY AUTOINCREMENT, entry TEXT NOT NULL)",
+    ),
+    (
+        # For a download page by page, and for a list of batches page by page.
+        "CREATE INDEX images_by_id ON images (batch, id)",
+        "CREATE INDEX batches_by_age ON batches (created, id)",
+        # A deleted batch stays known for a while, since workers may still answer its images.
+        "CREATE TABLE deleted_batches (id TEXT PRIMARY KEY, deleted REAL NOT NULL)",
+        # Images whose objects are still to be deleted from the buckets.
+        "CREATE TABLE deleted_images (id TEXT PRIMARY KEY)",
+    ),
+)
+
+
+class Database:
+    """One file. Safe to share between threads; open one in each process, after the fork."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
+        first = self.connect()
+        _bring_up_to_date(first)
+        self._idle.put(first)
+        for _ in range(_CONNECTIONS - 1):
+            self._idle.put(self.connect())
+
+    def connect(self) -> sqlite3.Connection:
+        """A connection of the caller's own."""
+        connection = sqlite3.connect(
+            self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=64
+        )
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        return connection
+
+    def close(self) -> None:
+        """Close the idle connections; the database is of no use afterwards."""
+        while not self._idle.empty():
+            self._idle.get().close()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection for statements that write nothing."""
+        connection = self._idle.get()
+        try:
+            yield connection
+        finally:
+            self._idle.put(connection)
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A connection in a transaction, committed at the end, with a new number in `revision`."""
+        with self.reading() as connection, _transaction(connection):
+            connection.execute("UPDATE revision SET last = last + 1")
+            yield connection
+
+
+def _bring_up_to_date(connection: sqlite3.Connection) -> None:
+    """Take the steps that the file lacks, all or none, while other processes that open it wait."""
+    with _transaction(connection):
+        have = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        for statement in (statement for step in _STEPS[have:] for statement in step):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {max(have, len(_STEPS))}")
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    # IMMEDIATE: take the write lock at once, so that the busy timeout applies and nothing is read stale.
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
