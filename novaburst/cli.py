@@ -14,6 +14,7 @@ _COMMANDS = {
     "status": ("novaburst.commands.status", "status_command"),
     "submit": ("novaburst.commands.submit", "submit_command"),
     "up": ("local_cloud.command", "up_command"),
+    "watch": ("novaburst.commands.watch", "watch_command"),
 }
 
 

@@ -103,6 +103,20 @@ class Client:
         body = self._changes(batch, _NO_IMAGES)
         return Batch(id=batch, page=self.page(batch), created=body["created"], **body["counts"])
 
+    def batches(self, token: str | None) -> Iterator[Batch]:
+        """All batches, the newest first; they are the operator's, who has the token for scaling by hand."""
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        following = "/api/v1/batches"
+        while following:
+            body = self._connection.json("GET", following, headers=headers)
+            for one in body["batches"]:
+                yield Batch(id=one["batch"], page=self.page(one["batch"]), created=one["created"], **one["counts"])
+            following = body["next"]
+
+    def delete(self, batch: str) -> None:
+        """Delete a batch with its objects: it is gone at once, objects in large numbers a little later."""
+        self._connection.json("DELETE", f"/api/v1/batches/{batch}")
+
     def results(self, batch: str) -> Iterator[Answer]:
         """Every image of a batch as it stands now, pending ones included, each once."""
         seen: set[str] = set()

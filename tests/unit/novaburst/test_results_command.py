@@ -1,0 +1,70 @@
+import csv
+import io
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from novaburst.cli import main
+from novaburst.client import Client
+from tests.unit.novaburst.conftest import PlayedTier
+
+
+@pytest.fixture
+def batch(tier: PlayedTier) -> str:
+    tier.page = 50
+    tier.batches.add("b-1")
+    tier.refusals = {"003.jpg": "damaged_image", "=1+1.jpg": "not_an_image"}
+    tier.take("b-1", [("=1+1.jpg", b"x"), *((f"{number:03}.jpg", b"x") for number in range(129))])
+    return "b-1"
+
+
+def results(tier: PlayedTier, *arguments: str) -> Any:
+    return CliRunner().invoke(main, ["results", "--url", tier.url, *arguments])
+
+
+@pytest.mark.parametrize("follow", [[], ["--follow"]])
+def test_csv_has_a_row_an_image_and_no_formula(tier: PlayedTier, batch: str, follow: list[str]) -> None:
+    result = results(tier, batch, "--csv", *follow)
+    assert result.exit_code == 1
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert len(rows) == 130
+    assert rows[0]["name"] == "'=1+1.jpg"
+    assert [row["error"] for row in rows if row["name"] == "003.jpg"] == ["damaged_image"]
+
+
+def test_json_is_one_object_with_the_apis_images(tier: PlayedTier, batch: str) -> None:
+    body = json.loads(results(tier, f"{tier.url}/batches/{batch}", "--json").stdout)
+    assert body["page"] == f"{tier.url}/batches/b-1"
+    assert len(body["images"]) == 130
+    assert body["images"][5]["label"] == "palace"
+
+
+def test_a_person_sees_the_first_rows_the_sum_and_how_to_get_all(tier: PlayedTier, batch: str) -> None:
+    result = results(tier, batch, "--follow")
+    assert "damaged_image" in result.stdout
+    assert "and 70 more; the most frequent labels: palace 128" in result.stdout
+    assert "128 labels, 2 without" in result.stdout
+    assert "novaburst results b-1 --csv" in result.stdout
+
+
+def test_two_forms_or_what_is_no_batch_are_wrong_usage(tier: PlayedTier) -> None:
+    assert results(tier, "b", "--csv", "--json").exit_code == 2
+    assert results(tier, "../../etc/passwd").exit_code == 2
+
+
+def test_the_client_needs_neither_tier_nor_worker_installed() -> None:
+    foreign = ("flask", "gunicorn", "werkzeug", "moto", "numpy", "onnxruntime", "PIL", "torch", "psutil", "chalice")
+    program = f"""
+import sys
+for name in {foreign!r}:
+    sys.modules[name] = None  # importing it now raises ImportError
+import novaburst.client, novaburst.commands.submit, novaburst.commands.results, novaburst.commands.watch
+"""
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    with Client("http://127.0.0.1:1/") as client:
+        assert client.page("b") == "http://127.0.0.1:1/batches/b"
