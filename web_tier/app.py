@@ -39,7 +39,9 @@ def create_app(settings: WebSettings | None = None) -> Flask:
     log_to_stderr()
     app = Flask("web_tier", static_folder=None)
     app.url_map.converters["course"] = CoursePath
-    build(settings or WebSettings.load()).init_app(app)
+    parts = build(settings or WebSettings.load())
+    parts.init_app(app)
+    parts.sampler.start()
     problems.init_app(app)
     for module in (health, pages, uploads, collection, results, downloads, events, fleet, scale, course_clients):
         app.register_blueprint(module.blueprint)

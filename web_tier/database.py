@@ -55,6 +55,14 @@ _STEPS = (
         # Images whose objects are still to be deleted from the buckets.
         "CREATE TABLE deleted_images (id TEXT PRIMARY KEY)",
     ),
+    (
+        # The fleet and its queue over time; `entry` is JSON.
+        "CREATE TABLE samples (at REAL PRIMARY KEY, entry TEXT NOT NULL)",
+        "CREATE TABLE decisions (number INTEGER PRIMARY KEY AUTOINCREMENT, entry TEXT NOT NULL)",
+        # One row: when the last sample was begun, by whichever process came first.
+        "CREATE TABLE sampling (last REAL NOT NULL)",
+        "INSERT INTO sampling VALUES (0)",
+    ),
 )
 
 

@@ -1,18 +1,21 @@
-"""GET /api/v1/fleet: the instances, the limits, and what the scaling decision would be now, with its reasons.
+"""GET /api/v1/fleet: the instances, the limits, what the scaling decision would be now, with its reasons, how fast
+images are answered, what the burst has cost so far, and how all of this went over time.
 
 It needs no token, like the status: it changes nothing, and an instance's id, state and age open nothing without the
 account's keys. What AWS says in its errors (account numbers, names of users) is not passed on.
 """
 
+import time
 from dataclasses import asdict, fields, is_dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, jsonify
 
-from scaling_lambda.cost import Prices
+from scaling_lambda.cost import CURRENCY, Prices
 from scaling_lambda.fleet import Instance, State
 from scaling_lambda.observe import ObservationError
+from web_tier.pace import pace
 from web_tier.problems import Problem
 from web_tier.tier import tier
 
@@ -31,6 +34,7 @@ def fleet() -> Response:
     except ObservationError as error:
         raise Problem(503, f"the fleet cannot be described just now: {error}") from error
     counts = observation.counts
+    samples = parts.history.samples()
     response = jsonify(
         at=observation.at.isoformat(timespec="milliseconds"),
         counts={**asdict(counts), "backlog": counts.backlog},
@@ -38,6 +42,12 @@ def fleet() -> Response:
         limits=_shown(parts.scaling_settings.limits),
         plan=asdict(plan),
         evaluations=[asdict(evaluation) for evaluation in parts.evaluations.latest()],
+        pace=asdict(pace(parts.store, time.time())),
+        cost={"so_far": samples[-1].spent if samples else None, "currency": CURRENCY},
+        history={
+            "samples": [sample.as_json() for sample in samples],
+            "decisions": [decision.as_json() for decision in parts.history.decisions()],
+        },
     )
     response.headers["Cache-Control"] = "no-store"
     return response

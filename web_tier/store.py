@@ -152,6 +152,20 @@ class Store:
             ).fetchone()
         return Counts(total=row[0], done=row[1], failed=row[2])
 
+    def pending(self) -> int:
+        """Images of the whole store that wait for their answer."""
+        with self.database.reading() as db:
+            row = db.execute("SELECT count(*) FROM images WHERE state IN ('receiving', 'queued')").fetchone()
+        return int(row[0])
+
+    def answered_since(self, moment: float) -> int:
+        """Images of the whole store whose result, a label or an error, came at or after that moment."""
+        with self.database.reading() as db:
+            row = db.execute(
+                "SELECT count(*) FROM images WHERE answered >= ? AND state = 'answered'", (moment,)
+            ).fetchone()
+        return int(row[0])
+
     def claim_overdue(self, state: State, now: float, after: float, limit: int) -> list[Image]:
         """Take up to `limit` images that have been in a pending state for `after` seconds, the oldest first.
 

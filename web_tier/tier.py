@@ -19,9 +19,11 @@ from web_tier.answers import Answers
 from web_tier.batches import Batches
 from web_tier.deployment import Deployment
 from web_tier.evaluations import Evaluations
+from web_tier.history import History
 from web_tier.intake import Intake
 from web_tier.notifier import Notifier
 from web_tier.recent import Recent
+from web_tier.sampler import Sampler
 from web_tier.scaling import Scaling, lambda_client
 from web_tier.sender import Sender
 from web_tier.settings import WebSettings
@@ -44,6 +46,8 @@ class Tier:
     fleet: Recent[tuple[Observation, Plan]]
     scaling: Scaling
     evaluations: Evaluations
+    history: History
+    sampler: Sampler
     store: Store
     batches: Batches
     intake: Intake
@@ -74,13 +78,16 @@ def build(settings: WebSettings) -> Tier:
     sqs, ec2 = sqs_client(), ec2_client()
     evaluator = Evaluator(scaling_settings, sqs, ec2, SystemClock())
     evaluations = Evaluations(store.database)
+    fleet = Recent(evaluator.plan)
+    history = History(store.database)
+    sampler = Sampler(fleet, store, history)
     waker = Waker(lambda: deployment.wake_queue, wanted="wake" in scaling_settings.triggers)
     sender = Sender(lambda: deployment.request_queue, store, waker.wake)
     intake = Intake(store, deployment.in_bucket, sender)
     notifier = Notifier(store)
 
     def close() -> None:
-        for part in (intake, sender, waker, notifier, store):
+        for part in (sampler, intake, sender, waker, notifier, store):
             part.close()
 
     return Tier(
@@ -88,9 +95,11 @@ def build(settings: WebSettings) -> Tier:
         deployment=deployment,
         scaling_settings=scaling_settings,
         instances=Recent(Observer(sqs, ec2, settings.request_queue, settings.prefix).instances),
-        fleet=Recent(evaluator.plan),
+        fleet=fleet,
         scaling=Scaling(lambda_client(), settings.scaling_function, evaluator),
         evaluations=evaluations,
+        history=history,
+        sampler=sampler,
         store=store,
         batches=Batches(store.database, deployment.in_bucket, deployment.out_bucket),
         intake=intake,

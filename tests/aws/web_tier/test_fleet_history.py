@@ -1,0 +1,43 @@
+import boto3
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tests.aws.web_tier.conftest import Fleet
+from web_tier.settings import WebSettings
+from web_tier.store import Store
+from web_tier.tier import tier_of
+
+
+def launch(settings: WebSettings, count: int) -> None:
+    tags = [{"ResourceType": "instance", "Tags": [{"Key": "novaburst:fleet", "Value": settings.prefix}]}]
+    boto3.client("ec2").run_instances(
+        ImageId="ami-12c6146b", InstanceType="c6i.large", MinCount=count, MaxCount=count, TagSpecifications=tags
+    )
+
+
+def test_the_fleets_view_tells_pace_cost_samples_and_decisions(
+    app: Flask, client: FlaskClient, settings: WebSettings, working_fleet: Fleet
+) -> None:
+    launch(settings, 2)
+    client.post("/?name=cat.jpg", data=b"label:cat", content_type="image/jpeg")
+    tier_of(app).sampler.sample()
+    view = client.get("/api/v1/fleet").json
+    assert view["pace"] == {"images_a_minute": 1, "pending": 0, "seconds_to_finish": 0.0}
+    assert view["cost"] == {"so_far": 0.0, "currency": "USD"}
+    [sample] = view["history"]["samples"]
+    assert (sample["running"], sample["images_a_minute"]) == (2, 1)
+    assert sample["cost_per_hour"] > 0
+    [decision] = view["history"]["decisions"]
+    assert decision["have"] == 2
+    assert decision["reason"]
+
+
+def test_without_a_sample_yet_the_cost_is_unknown(client: FlaskClient) -> None:
+    view = client.get("/api/v1/fleet").json
+    assert (view["cost"]["so_far"], view["history"]) == (None, {"samples": [], "decisions": []})
+
+
+def test_a_second_sample_within_the_period_is_not_taken(app: Flask, store: Store) -> None:
+    for _ in range(2):
+        tier_of(app).sampler.sample()
+    assert len(tier_of(app).history.samples()) == 1

@@ -1,0 +1,101 @@
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scaling_lambda.cost import Cost
+from scaling_lambda.fleet import Counts, Instance, Observation, State
+from scaling_lambda.policy import Plan
+from web_tier.database import Database
+from web_tier.history import History, Sample, spent
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+REST = Sample(0.0, 0, 0, 0, 0, 0, 0, 0.0, 0.0)
+BUSY = Sample(0.0, 5, 1, 1, 2, 3, 60, 0.3, 0.0)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    with closing(Database(tmp_path / "store.sqlite3")) as database:
+        yield database
+
+
+@pytest.fixture
+def history(database: Database) -> History:
+    return History(database)
+
+
+def enter(history: History, seconds: float, *, backlog: int = 0, running: int = 0, plan: Plan | None = None) -> None:
+    instances = tuple(Instance(f"i-{n}", State.RUNNING, NOW) for n in range(running))
+    observation = Observation(NOW + timedelta(seconds=seconds), Counts(backlog, 0, 0), instances)
+    fallback = Plan(want=0, have=0, launch=0, reason="nothing to do", cost_per_hour=Cost(active=36.0 * running))
+    history.enter(observation, plan or fallback, 7)
+
+
+def test_samples_tell_queue_fleet_rate_and_what_the_burst_has_cost(history: History) -> None:
+    enter(history, 0)
+    enter(history, 60, backlog=5)
+    enter(history, 65, backlog=5, running=1)
+    enter(history, 75, running=2)
+    assert [(s.backlog, s.running, s.images_a_minute, s.spent) for s in history.samples()] == [
+        (0, 0, 7, 0.0),
+        (5, 0, 7, 0.0),
+        (5, 1, 7, 0.0),
+        (0, 2, 7, 0.1),
+    ]
+    assert history.samples()[0].as_json()["at"] == "2026-11-25T12:00:00.000+00:00"
+
+
+def test_a_decision_is_kept_when_its_numbers_are_new_with_its_reason(history: History) -> None:
+    launch = Plan(want=2, have=0, launch=2, reason="10 waiting")
+    for seconds, plan in enumerate((launch, replace(launch, reason="11 waiting"), replace(launch, launch=0, have=2))):
+        enter(history, seconds, plan=plan)
+    assert [(d.launch, d.reason) for d in history.decisions()] == [(0, "10 waiting"), (2, "10 waiting")]
+
+
+def test_the_record_is_bounded(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("web_tier.history._SAMPLES", 3)
+    monkeypatch.setattr("web_tier.history._DECISIONS", 2)
+    for number in range(6):
+        enter(history, number, plan=Plan(want=number, have=0, launch=0, reason=""))
+    assert len(history.samples()) == 3
+    assert [decision.want for decision in history.decisions()] == [5, 4]
+
+
+def test_one_process_takes_the_sample_of_a_period(database: Database) -> None:
+    one, other = History(database), History(database)
+    assert [h.claim(1000.0, 60.0) for h in (one, other, one)] == [True, False, False]
+    assert other.claim(1060.0, 60.0)
+
+
+def test_work_that_arrives_on_a_quiet_day_is_sampled_at_the_pace_of_work(history: History) -> None:
+    assert history.claim(1000.0, 60.0)
+    assert not history.claim(1004.0, 5.0)
+    assert history.claim(1005.0, 5.0)
+
+
+def test_a_new_burst_begins_at_no_cost() -> None:
+    assert spent(replace(REST, spent=3.0), replace(BUSY, at=60.0)) == 0.0
+    assert spent(replace(REST, spent=3.0), replace(REST, at=60.0)) == 3.0
+
+
+def test_an_unknown_price_makes_the_cost_unknown_until_the_next_burst() -> None:
+    unknown = replace(BUSY, cost_per_hour=None)
+    assert spent(unknown, replace(BUSY, at=5.0)) is None
+    assert spent(replace(BUSY, spent=None), replace(BUSY, at=5.0)) is None
+    assert spent(replace(REST, spent=None), BUSY) == 0.0
+
+
+def test_time_in_which_nobody_looked_is_not_billed() -> None:
+    assert spent(BUSY, replace(BUSY, at=86_400.0)) == spent(BUSY, replace(BUSY, at=120.0))
+
+
+@given(st.floats(0, 1e6), st.floats(0, 100), st.floats(0, 100))
+def test_the_cost_never_falls_within_a_burst(at: float, price: float, so_far: float) -> None:
+    before = replace(BUSY, cost_per_hour=price, spent=so_far)
+    assert (spent(before, replace(BUSY, at=at)) or 0.0) >= round(so_far, 6)
