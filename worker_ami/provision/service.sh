@@ -9,5 +9,12 @@ for unit in cloud-init-local cloud-init cloud-config; do
   install --directory --mode=0755 "/etc/systemd/system/$unit.service.d"
   printf '[Unit]\nFailureAction=poweroff\n' >"/etc/systemd/system/$unit.service.d/novaburst.conf"
 done
+# On EC2 nobody logs in at the console of a boot that has failed.
+install --directory --mode=0755 /etc/systemd/system/emergency.service.d
+cat >/etc/systemd/system/emergency.service.d/novaburst.conf <<'CONF'
+[Service]
+ExecStart=
+ExecStart=/usr/bin/systemctl --no-block poweroff
+CONF
 # Enabled and not started: the machine that bakes the image must not take work.
 systemctl enable novaburst-worker.service

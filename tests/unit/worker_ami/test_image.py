@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from scaling_lambda.settings import Settings as LambdaSettings
 from worker_ami.worker.settings import WorkerSettings
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -72,6 +73,23 @@ def test_a_run_of_crashes_powers_the_machine_off(unit: dict[str, str]) -> None:
     assert unit["StartLimitAction"] == "poweroff"
     # Five starts of a worker that gives up after two minutes without its queue must count as one run.
     assert int(unit["StartLimitIntervalSec"]) > int(unit["StartLimitBurst"]) * 150
+
+
+def test_a_boot_that_never_reaches_the_worker_powers_the_machine_off(unit: dict[str, str]) -> None:
+    assert unit["JobTimeoutAction"] == "poweroff"
+    assert 120 <= int(unit["JobTimeoutSec"]) <= 900
+
+
+def test_a_failed_stage_of_cloud_init_and_the_emergency_shell_power_the_machine_off() -> None:
+    script = (PROJECT / "worker_ami" / "provision" / "service.sh").read_text()
+    assert "for unit in cloud-init-local cloud-init cloud-config; do" in script
+    assert "FailureAction=poweroff" in script
+    assert "emergency.service.d" in script
+
+
+def test_an_old_worker_ends_itself_with_the_status_that_powers_off_before_the_lambda_does(unit: dict[str, str]) -> None:
+    assert unit["SuccessAction"] == "poweroff"
+    assert WorkerSettings.load().max_age_seconds < LambdaSettings.load({}).limits.max_age.total_seconds()
 
 
 def test_the_unit_s_port_is_the_one_that_nginx_passes_on(unit: dict[str, str]) -> None:
