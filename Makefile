@@ -4,7 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.novaburst-installed
 
-.PHONY: setup run test lint bench clean
+# Where `make bake` makes its root folder; it must lie outside the project, as it holds a whole system.
+ROOT ?= /var/tmp/novaburst-root
+
+.PHONY: setup run test lint bench bake clean
 
 setup: $(STAMP)
 
@@ -29,11 +32,18 @@ lint: setup
 # Most tests wait for queues and processes rather than compute, so more of them run at once than there are cores. The
 # fleet's and the end-to-end tests each run a whole system and have the machine to themselves.
 test: lint
-	@for tool in nginx chromium packer; do command -v $$tool >/dev/null \
-	  || { echo "make test needs $$tool (Debian and Ubuntu: apt-get install nginx chromium packer)"; exit 1; }; done
+	@for tool in nginx chromium packer gpg; do command -v $$tool >/dev/null \
+	  || { echo "make test needs $$tool (Debian and Ubuntu: apt-get install nginx chromium packer gnupg)"; exit 1; }; done
 	$(BIN)/pytest --numprocesses 4 --dist loadfile tests/unit tests/aws tests/browser $(ARGS)
 	$(BIN)/pytest tests/fleet $(ARGS)
 	$(BIN)/pytest tests/e2e $(ARGS)
+
+# The AMI's own scripts in a root folder, and instances that boot it, alone with a loopback of their own. The CloudWatch
+# agent is left out: nothing in a folder would start it.
+bake: setup
+	@command -v debootstrap >/dev/null || { echo "make bake needs debootstrap (apt-get install debootstrap)"; exit 1; }
+	$(BIN)/python -m worker_ami.chroot --out $(ROOT) --var cloudwatch_agent= $(ARGS)
+	unshare --net sh -c 'ip link set lo up && $(BIN)/pytest tests/bake --root $(ROOT)'
 
 bench: setup
 	$(BIN)/python -m bench $(ARGS)

@@ -9,7 +9,10 @@ rm -rf "$SOURCE" /var/lib/apt/lists/* ~root/.cache
 rm -f /etc/ssh/ssh_host_*
 cloud-init clean --logs --seed
 truncate --size=0 /etc/machine-id
-journalctl --rotate --vacuum-time=1s --quiet
-# What was written and deleted must not be carried along in the snapshot; a filesystem that cannot trim is no fault.
-fstrim --all || true
+# As sd_booted(3) tells: a root folder has neither a journal that runs nor disks of its own.
+if [ -d /run/systemd/system ]; then
+  journalctl --rotate --vacuum-time=1s --quiet
+  # What was written and deleted must not be carried along in the snapshot; a filesystem that cannot trim is no fault.
+  fstrim --all || true
+fi
 sync

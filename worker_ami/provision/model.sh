@@ -13,5 +13,5 @@ python3 -m venv "$baking/venv"
 TMPDIR="$baking" "$baking/venv/bin/pip" install --quiet --no-cache-dir --disable-pip-version-check \
   --constraint "$SOURCE/constraints.txt" "${SOURCE}[worker,bake]"
 read -ra options <<<"${MODEL_OPTIONS:-}"
-"$baking/venv/bin/python" -m worker_ami.bake --out /opt/novaburst/model "${options[@]}"
+TMPDIR="$baking" "$baking/venv/bin/python" -m worker_ami.bake --out /opt/novaburst/model "${options[@]}"
 chown --recursive root:root /opt/novaburst/model

@@ -4,7 +4,13 @@
 set -euo pipefail
 : "${SOURCE:?}"
 
-python3 -m venv /opt/novaburst/venv
-/opt/novaburst/venv/bin/pip install --quiet --no-cache-dir --disable-pip-version-check \
+venv=/opt/novaburst/venv
+python3 -m venv "$venv"
+"$venv/bin/pip" install --quiet --no-cache-dir --no-compile --disable-pip-version-check \
   --constraint "$SOURCE/constraints.txt" "${SOURCE}[worker]"
-/opt/novaburst/venv/bin/python -m compileall -q /opt/novaburst/venv/lib
+# What no worker reads: the means to install, tests, stubs for type checkers, and the APIs of all services but two.
+"$venv/bin/pip" uninstall --quiet --yes setuptools pip
+packages=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+find "$packages" -depth \( -type d -name tests -o -type f -name '*.pyi' \) -exec rm -r {} +
+find "$packages/botocore/data" -mindepth 1 -maxdepth 1 -type d ! -name s3 ! -name sqs -exec rm -r {} +
+"$venv/bin/python" -m compileall -q "$venv/lib"

@@ -1,0 +1,73 @@
+"""What the baked root folder holds, and that the services in it accept their configuration."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from worker_ami.chroot.root import inside
+
+PACKAGES = "opt/novaburst/venv/lib/python3.11/site-packages"
+
+
+def run(root: Path, *command: str) -> str:
+    done = subprocess.run(
+        inside(root, command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_nothing_of_the_bake_is_left(root: Path) -> None:
+    for path in ("tmp", "var/tmp", "root/.cache", "var/lib/apt/lists"):
+        assert [*(root / path).glob("*")] == []
+    assert [*(root / "etc/ssh").glob("ssh_host_*"), *(root / "var/cache/apt/archives").glob("*.deb")] == []
+    assert (root / "etc/machine-id").read_text() == ""
+    assert not (root / "usr/sbin/policy-rc.d").exists()
+
+
+@pytest.mark.parametrize("name", ["torch", "torchvision", "onnx", "sympy", "pip", "setuptools", "web_tier", "moto"])
+def test_the_worker_s_environment_is_without_what_it_does_not_run(root: Path, name: str) -> None:
+    assert not (root / PACKAGES / name).exists()
+
+
+def test_there_is_no_compiler(root: Path) -> None:
+    assert not [*(root / "usr/bin").glob("*gcc*"), *(root / "usr/bin").glob("*g++*"), *(root / "usr/bin").glob("make")]
+
+
+def test_the_unit_is_enabled_and_systemd_finds_no_fault_in_it(root: Path) -> None:
+    assert run(root, "systemctl", "is-enabled", "novaburst-worker.service").strip() == "enabled"
+    assert run(root, "systemd-analyze", "verify", "--man=no", "novaburst-worker.service") == ""
+
+
+def test_systemd_calls_the_unit_well_protected(root: Path) -> None:
+    # In tenths: its own scale calls up to 2.0 SAFE or OK, and a unit without any option 9.6 UNSAFE.
+    run(root, "systemd-analyze", "security", "--offline=true", "--threshold=20", "novaburst-worker.service")
+
+
+def test_every_stage_of_cloud_init_powers_off_when_it_fails(root: Path) -> None:
+    for stage in ("cloud-init-local", "cloud-init", "cloud-config"):
+        assert "FailureAction=poweroff" in run(root, "systemd-analyze", "cat-config", f"systemd/system/{stage}.service")
+
+
+def test_a_boot_that_ends_in_the_emergency_shell_powers_off(root: Path) -> None:
+    assert "ExecStart=/usr/bin/systemctl --no-block poweroff" in run(
+        root, "systemd-analyze", "cat-config", "systemd/system/emergency.service"
+    )
+    assert run(root, "systemd-analyze", "verify", "--man=no", "emergency.service") == ""
+
+
+def test_nginx_accepts_its_configuration(root: Path) -> None:
+    assert "test is successful" in run(root, "nginx", "-t")
+
+
+def test_the_journal_is_bounded(root: Path) -> None:
+    assert "SystemMaxUse=200M" in run(root, "systemd-analyze", "cat-config", "systemd/journald.conf")
+
+
+def test_the_model_is_whole_and_belongs_to_root(root: Path) -> None:
+    folder = root / "opt/novaburst/model"
+    definition = json.loads((folder / "model.json").read_text())
+    assert {path.name for path in folder.iterdir()} == {*definition["files"], "model.json"}
+    assert {path.stat().st_uid for path in folder.iterdir()} == {0}
