@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from flask import Blueprint, Response, current_app, jsonify, request, url_for
 
 from novaburst.objects import NotDeletedError
+from web_tier.attempts import idempotency_key
 from web_tier.batches import Batch
 from web_tier.bearer import authorise
 from web_tier.images import moment
@@ -27,7 +28,13 @@ _MOST_LISTED = 200
 @blueprint.post("/api/v1/batches")
 def open_batch() -> Response:
     """Make an empty batch for `POST /api/v1/upload?batch=<id>`."""
-    batch = tier().intake.open_batch()
+    key = idempotency_key()
+    if key is None:
+        batch = tier().intake.open_batch()
+    else:
+        with tier().attempts.attempt(f"batch {key}") as attempt:
+            batch = attempt.batch
+            tier().store.add_batch(batch, attempt.created)
     response = jsonify(batch=batch, **addresses(batch))
     response.status_code = 201
     response.headers["Location"] = url_for("results.batch", batch=batch)

@@ -63,6 +63,20 @@ _STEPS = (
         "CREATE TABLE sampling (last REAL NOT NULL)",
         "INSERT INTO sampling VALUES (0)",
     ),
+    (
+        # Requests with an Idempotency-Key. `alive` is until when nobody else may take one over that has no `images`
+        # yet, which are the ids of what it brought, as JSON.
+        """CREATE TABLE attempts (
+            key TEXT PRIMARY KEY,
+            created REAL NOT NULL,
+            batch TEXT NOT NULL,
+            owner TEXT NOT NULL,
+            alive REAL NOT NULL,
+            fingerprint TEXT,
+            images TEXT
+        )""",
+        "CREATE INDEX attempts_by_age ON attempts (created)",
+    ),
 )
 
 

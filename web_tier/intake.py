@@ -14,9 +14,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from novaburst.contract import ContractError, Failure, new_id
 from novaburst.error_codes import ErrorCode
 from novaburst.objects import Bucket
+from web_tier.attempts import OTHER_REQUEST
 from web_tier.images import Image, State, request_for
 from web_tier.names import display_name, metadata_value
 from web_tier.parts import Part
+from web_tier.problems import Problem
 from web_tier.sender import Sender
 from web_tier.store import Store
 
@@ -26,6 +28,8 @@ log = logging.getLogger(__name__)
 _PUTS = 16
 # Puts that one upload may have under way; its reader waits beyond, so its files never pile up in memory.
 _PUTS_AN_UPLOAD = 4
+# States of an image that has gone through the queue.
+_QUEUED = (State.QUEUED, State.ANSWERED)
 
 
 @dataclass(frozen=True)
@@ -60,11 +64,22 @@ class Intake:
         return batch
 
     def take(self, parts: Iterable[Part], batch: str) -> list[Taken]:
-        """Store and queue each file as soon as it is there; every file has its answer, in order."""
+        """Store and queue each file as soon as it is there; every file has its answer, in order.
+
+        A file whose identity is known already was queued by an earlier attempt of this request, and is not again.
+
+        Raises:
+            Problem: 422, such a file is another one now.
+        """
         room = threading.BoundedSemaphore(_PUTS_AN_UPLOAD)
         underway: list[tuple[Image, str, Future[Future[bool]] | None]] = []
         for part in parts:
             image = self._entry(part, batch)
+            known = self._store.image(image.id) if part.identity else None
+            if known is not None and (part.fault is not None or known.state in _QUEUED):
+                part.body.close()
+                underway.append((_same(known, image), part.field, None))
+                continue
             if part.fault is not None:
                 part.body.close()
                 image = self._refused(image, Failure(code=part.fault, detail=_DETAILS.get(part.fault, "")))
@@ -72,7 +87,7 @@ class Intake:
                 underway.append((image, part.field, None))
                 continue
             room.acquire()
-            put = self._puts.submit(self._put, image, part)
+            put = self._puts.submit(self._put, image, part, again=known is not None)
             put.add_done_callback(lambda _: room.release())
             underway.append((image, part.field, put))
         return [Taken(image if put is None else self._settled(image, put), field) for image, field, put in underway]
@@ -83,7 +98,7 @@ class Intake:
 
     def _entry(self, part: Part, batch: str) -> Image:
         return Image(
-            id=new_id(),
+            id=part.identity or new_id(),
             batch=batch,
             name=display_name(part.filename),
             size=part.size,
@@ -91,9 +106,10 @@ class Intake:
             received=self._clock(),
         )
 
-    def _put(self, image: Image, part: Part) -> "Future[bool]":
+    def _put(self, image: Image, part: Part, *, again: bool) -> "Future[bool]":
         with part.body as body:
-            self._store.add_image(image)
+            enter = self._store.reopen if again else self._store.add_image
+            enter(image)
             kind = part.content_type if part.content_type.startswith("image/") else "application/octet-stream"
             metadata = {"name": metadata_value(image.name), "batch": image.batch}
             self._in_bucket.put(image.id, body, content_type=kind, metadata=metadata)
@@ -116,6 +132,12 @@ class Intake:
 
     def _refused(self, image: Image, failure: Failure) -> Image:
         return replace(image, state=State.REFUSED, refusal=failure, answered=self._clock())
+
+
+def _same(known: Image, image: Image) -> Image:
+    if known.state in _QUEUED and (known.name, known.size) != (image.name, image.size):
+        raise Problem(422, OTHER_REQUEST)
+    return known
 
 
 _DETAILS = {

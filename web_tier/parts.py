@@ -54,6 +54,8 @@ class Part:
     # Bytes that arrived, those past the limit included.
     size: int = 0
     fault: ErrorCode | None = None
+    # The id that its image shall have; without one it gets a new one.
+    identity: str | None = None
 
 
 class Upload:

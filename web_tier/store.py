@@ -59,6 +59,16 @@ class Store:
                 ),
             )
 
+    def reopen(self, image: Image) -> None:
+        """Enter an image anew that is known already, and not queued: its upload is repeated."""
+        with self.database.writing() as db:
+            db.execute(
+                "UPDATE images SET name = ?, size = ?, state = 'receiving', received = ?, answered = NULL, code = NULL,"
+                " detail = NULL, checked = NULL, checks = 0, revision = (SELECT last FROM revision)"
+                " WHERE id = ? AND state IN ('receiving', 'refused')",
+                (image.name, image.size, image.received, image.id),
+            )
+
     def mark_queued(self, ids: Sequence[str]) -> None:
         """SQS has taken the requests of these images; one answered in the meantime stays answered."""
         with self.database.writing() as db:

@@ -16,6 +16,7 @@ from scaling_lambda.observe import Observer
 from scaling_lambda.policy import Plan
 from scaling_lambda.settings import Settings as ScalingSettings
 from web_tier.answers import Answers
+from web_tier.attempts import Attempts
 from web_tier.batches import Batches
 from web_tier.deployment import Deployment
 from web_tier.evaluations import Evaluations
@@ -50,6 +51,7 @@ class Tier:
     sampler: Sampler
     store: Store
     batches: Batches
+    attempts: Attempts
     intake: Intake
     answers: Answers
     notifier: Notifier
@@ -86,8 +88,10 @@ def build(settings: WebSettings) -> Tier:
     intake = Intake(store, deployment.in_bucket, sender)
     notifier = Notifier(store)
 
+    attempts = Attempts(store.database)
+
     def close() -> None:
-        for part in (sampler, intake, sender, waker, notifier, store):
+        for part in (sampler, intake, sender, waker, notifier, attempts, store):
             part.close()
 
     return Tier(
@@ -102,6 +106,7 @@ def build(settings: WebSettings) -> Tier:
         sampler=sampler,
         store=store,
         batches=Batches(store.database, deployment.in_bucket, deployment.out_bucket),
+        attempts=attempts,
         intake=intake,
         answers=Answers(store, deployment.out_bucket, notifier),
         notifier=notifier,

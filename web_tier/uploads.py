@@ -1,16 +1,18 @@
 """POST /api/v1/upload: files in, answers out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from flask import Blueprint, jsonify, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from novaburst.error_codes import ErrorCode
+from web_tier.attempts import Attempt, idempotency_key
 from web_tier.bodies import incoming, patience
 from web_tier.collection import addresses
 from web_tier.images import Image, as_json
 from web_tier.intake import Taken
+from web_tier.parts import Part, Upload
 from web_tier.problems import Problem, asks_for_page
 from web_tier.tier import tier
 
@@ -19,37 +21,68 @@ blueprint = Blueprint("uploads", __name__)
 
 @blueprint.post("/api/v1/upload")
 def upload() -> BaseResponse:
-    """Take any number of files; `?batch=` adds them to a batch, `?wait=` waits for the results."""
-    seconds = patience()
-    batch = _batch(request.args.get("batch"))
-    body, parts = incoming()
-    taken = tier().intake.take(parts, batch)
+    """Take any number of files; `?batch=` adds them to a batch, `?wait=` waits for the results.
+
+    With an `Idempotency-Key` a repeated request makes no second image: it is answered as the first one is by now.
+    """
+    seconds, batch = patience(), _batch(request.args.get("batch"))
+    key = idempotency_key()
+    if key is None:
+        batch = batch or tier().intake.open_batch()
+        body, parts = incoming()
+        taken = tier().intake.take(parts, batch)
+    else:
+        with tier().attempts.attempt(f"upload {batch or ''} {key}", batch) as attempt:
+            batch = attempt.batch
+            body, parts = incoming()
+            taken = _once(attempt, body, parts)
     body.drain()
+    return _answer(taken, batch, body.shortfall, seconds)
+
+
+def _once(attempt: Attempt, body: Upload, parts: Iterable[Part]) -> list[Taken]:
+    watched = attempt.watch(parts)
+    if attempt.images is None:
+        tier().store.add_batch(attempt.batch, attempt.created)
+        taken = tier().intake.take(watched, attempt.batch)
+        # What was cut short is not the whole request: its repetition brings the rest.
+        if not body.shortfall and any(one.accepted for one in taken):
+            attempt.finish([one.image.id for one in taken])
+        return taken
+    for part in watched:
+        part.body.close()
+    if not body.shortfall:
+        attempt.compare()
+    known = tier().store.images(attempt.images)
+    if len(known) < len(set(attempt.images)):
+        raise Problem(410, "what this request brought was deleted in the meantime")
+    return [Taken(known[image_id], "") for image_id in attempt.images]
+
+
+def _answer(taken: Sequence[Taken], batch: str, shortfall: str | None, seconds: float) -> BaseResponse:
     accepted = [one.image.id for one in taken if one.accepted]
     if not accepted:
-        raise _nothing_accepted(taken, batch, body.shortfall)
+        raise _nothing_accepted(taken, batch, shortfall)
     if asks_for_page():
         # A browser without JavaScript has sent the page's form.
         return redirect(url_for("pages.batch", batch=batch), 303)
     answers = tier().answers.wait_for(accepted, seconds) if seconds else {}
-    finished = len(answers) == len(accepted) and not any(image.pending for image in answers.values())
+    images = [answers.get(one.image.id, one.image) for one in taken if one.accepted]
     response = jsonify(
         batch=batch,
         **addresses(batch),
         accepted=len(accepted),
         refused=len(taken) - len(accepted),
-        shortfall=body.shortfall,
+        shortfall=shortfall,
         images=_views(taken, answers),
     )
-    response.status_code = 200 if finished else 202
+    response.status_code = 202 if any(image.pending for image in images) else 200
     response.headers["Location"] = url_for("results.batch", batch=batch)
     return response
 
 
-def _batch(given: str | None) -> str:
-    if given is None:
-        return tier().intake.open_batch()
-    if tier().store.batch_created(given) is None:
+def _batch(given: str | None) -> str | None:
+    if given is not None and tier().store.batch_created(given) is None:
         raise Problem(404, "there is no such batch: make one with POST /api/v1/batches")
     return given
 

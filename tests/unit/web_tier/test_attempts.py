@@ -1,0 +1,130 @@
+import re
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from web_tier.attempts import Attempts, derived_id
+from web_tier.database import Database
+from web_tier.problems import Problem
+
+times = st.floats(1.7e9, 4e9)
+
+
+class Clock:
+    """Time that passes when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1.8e9
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    with closing(Database(tmp_path / "store.sqlite3")) as database:
+        yield database
+
+
+@pytest.fixture
+def attempts(database: Database, clock: Clock) -> Iterator[Attempts]:
+    with closing(Attempts(database, clock=clock)) as attempts:
+        yield attempts
+
+
+@pytest.fixture
+def other(database: Database, clock: Clock) -> Iterator[Attempts]:
+    """Another process's."""
+    with closing(Attempts(database, clock=clock)) as attempts:
+        yield attempts
+
+
+@given(times, st.integers(0, 5000), st.text(max_size=20))
+def test_a_derived_id_is_a_uuid_of_version_7_and_always_the_same(created: float, place: int, key: str) -> None:
+    identity = derived_id(created, place, key)
+    assert identity == derived_id(created, place, key)
+    assert UUID(identity).version == 7
+    assert re.fullmatch(r"[0-9a-f-]{36}", identity)
+
+
+@given(times, st.integers(0, 10**6 - 2), st.text(max_size=20))
+def test_derived_ids_sort_by_place_and_then_differ_by_key(created: float, place: int, key: str) -> None:
+    assert derived_id(created, place, key) < derived_id(created, place + 1, key)
+    assert derived_id(created, place, key) != derived_id(created, place, f"{key}'")
+
+
+def test_a_repetition_has_the_batch_and_the_identities_of_the_first_attempt(attempts: Attempts) -> None:
+    with attempts.attempt("k") as first:
+        pass
+    with attempts.attempt("k") as second:
+        assert (second.batch, second.identity(3)) == (first.batch, first.identity(3))
+    with attempts.attempt("another") as third:
+        assert third.batch != first.batch
+
+
+def test_two_attempts_at_once_are_a_409_in_one_process_and_in_two(attempts: Attempts, other: Attempts) -> None:
+    with attempts.attempt("k"):
+        for someone in (attempts, other):
+            with pytest.raises(Problem) as refused, someone.attempt("k"):
+                pass
+            assert refused.value.status == 409
+            assert refused.value.headers["Retry-After"]
+    with other.attempt("k"):
+        pass
+
+
+def test_the_attempt_of_a_process_that_died_is_taken_over_once_its_lease_is_over(
+    attempts: Attempts, other: Attempts, clock: Clock
+) -> None:
+    with attempts.attempt("k") as dead:
+        clock.now += 21
+        with other.attempt("k") as heir:
+            assert heir.identity(0) == dead.identity(0)
+
+
+def test_a_long_upload_keeps_its_lease(database: Database, other: Attempts, clock: Clock) -> None:
+    def alive() -> float:
+        with database.reading() as db:
+            return float(db.execute("SELECT alive FROM attempts").fetchone()[0])
+
+    with closing(Attempts(database, clock=clock, lease_seconds=0.4)) as busy, busy.attempt("k"):
+        for _ in range(3):
+            clock.now += 0.3
+            while alive() < clock.now + 0.4:
+                time.sleep(0.01)
+        with pytest.raises(Problem), other.attempt("k"):
+            pass
+
+
+def test_a_finished_request_remembers_its_images_and_its_content(attempts: Attempts) -> None:
+    with attempts.attempt("k") as first:
+        first.see("content")
+        first.finish(["a", "b"])
+    with attempts.attempt("k") as same:
+        same.see("content")
+        same.compare()
+        assert same.images == ["a", "b"]
+    with attempts.attempt("k") as different:
+        different.see("other content")
+        with pytest.raises(Problem) as refused:
+            different.compare()
+    assert refused.value.status == 422
+
+
+def test_a_key_is_forgotten_after_a_day(attempts: Attempts, clock: Clock) -> None:
+    with attempts.attempt("k") as first:
+        first.finish(["a"])
+    clock.now += 86_401
+    with attempts.attempt("k") as second:
+        assert (second.images, second.batch == first.batch) == (None, False)
