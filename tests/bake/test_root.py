@@ -1,12 +1,16 @@
 """What the baked root folder holds, and that the services in it accept their configuration."""
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.unit.worker_ami.signer import Signer
+from worker_ami.chroot.__main__ import TEMPLATE
 from worker_ami.chroot.root import inside
+from worker_ami.chroot.template import read_provisioning
 
 PACKAGES = "opt/novaburst/venv/lib/python3.11/site-packages"
 
@@ -64,6 +68,46 @@ def test_nginx_accepts_its_configuration(root: Path) -> None:
 
 def test_the_journal_is_bounded(root: Path) -> None:
     assert "SystemMaxUse=200M" in run(root, "systemd-analyze", "cat-config", "systemd/journald.conf")
+
+
+def _agent_package(folder: Path) -> Path:
+    """A package with nothing but the places of the CloudWatch agent that its provisioning uses."""
+    control = "Package: amazon-cloudwatch-agent\nVersion: 1\nArchitecture: all\nMaintainer: t <t@example.org>\n"
+    unit = "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n"
+    content = folder / "content"
+    for path, text in {
+        "DEBIAN/control": control + "Description: a stand-in\n",
+        "etc/systemd/system/amazon-cloudwatch-agent.service": unit,
+        "opt/aws/amazon-cloudwatch-agent/etc/readme": "",
+    }.items():
+        (content / path).parent.mkdir(parents=True, exist_ok=True)
+        (content / path).write_text(text)
+    subprocess.run(["dpkg-deb", "--build", content, folder / "agent.deb"], check=True)
+    return folder / "agent.deb"
+
+
+def test_a_well_signed_agent_is_installed_and_told_the_deployment_s_log_group(root: Path, tmp_path: Path) -> None:
+    signer = Signer(tmp_path / "home")
+    signer.sign(_agent_package(tmp_path))
+    signer.end()
+    variables = {
+        "cloudwatch_agent": "file:///mnt/agent.deb",
+        "cloudwatch_agent_key": signer.fingerprint,
+        "cloudwatch_agent_key_url": "file:///mnt/home/key.asc",
+        "prefix": "lab-7",
+    }
+    command = read_provisioning(TEMPLATE, variables).command("/srv/provision/logs.sh", {"SOURCE": "/srv/source"})
+    disk = tmp_path / "disk"
+    (disk / "upper/srv").mkdir(parents=True)
+    source = disk / "upper/srv/source/worker_ami"
+    shutil.copytree(TEMPLATE.parent / "cloudwatch", source / "cloudwatch")
+    shutil.copytree(TEMPLATE.parent / "provision", disk / "upper/srv/provision")
+    install = inside(root, ["sh", "-c", command], disk=disk, lent={str(tmp_path): "/mnt"})
+    subprocess.run(install, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, check=True)
+    written = disk / "upper/opt/aws/amazon-cloudwatch-agent/etc/amazon-cloudwatch-agent.json"
+    assert "/novaburst/lab-7/worker" in written.read_text()
+    enabled = disk / "upper/etc/systemd/system/multi-user.target.wants/amazon-cloudwatch-agent.service"
+    assert enabled.is_symlink()
 
 
 def test_the_model_is_whole_and_belongs_to_root(root: Path) -> None:

@@ -9,15 +9,15 @@ set -euo pipefail
 [ -n "${AGENT_URL:-}" ] || exit 0
 : "${AGENT_KEY:?}" "${AGENT_KEY_URL:?}"
 
-DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends gpg
 folder=$(mktemp --directory)
 trap 'rm -rf "$folder"' EXIT
 fetch() { python3 -c 'import sys, urllib.request; urllib.request.urlretrieve(*sys.argv[1:])' "$1" "$folder/$2"; }
 fetch "$AGENT_URL" agent.deb
 fetch "$AGENT_URL.sig" agent.deb.sig
 fetch "$AGENT_KEY_URL" key.asc
-gpg --homedir "$folder" --batch --quiet --import "$folder/key.asc"
-status=$(gpg --homedir "$folder" --batch --status-fd 1 --verify "$folder/agent.deb.sig" "$folder/agent.deb")
+# gpgv is apt's own; it wants the key without its armour.
+sed '1,/^$/d;/^[=-]/,$d' "$folder/key.asc" | base64 --decode >"$folder/key"
+status=$(gpgv --keyring "$folder/key" --status-fd 1 "$folder/agent.deb.sig" "$folder/agent.deb")
 grep --quiet "^\[GNUPG:\] VALIDSIG .*$AGENT_KEY\$" <<<"$status"
 dpkg --install "$folder/agent.deb"
 sed "s/@PREFIX@/$PREFIX/" "$SOURCE/worker_ami/cloudwatch/agent.json" \

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.worker_ami.signer import Signer
 from worker_ami.chroot.__main__ import TEMPLATE
 from worker_ami.chroot.template import read_provisioning
 
@@ -41,39 +42,6 @@ def test_the_image_holds_no_secret_and_no_name_of_a_deployment() -> None:
         assert not re.search(r"AKIA|aws_secret|BEGIN [A-Z ]*PRIVATE KEY", path.read_text(), re.IGNORECASE)
 
 
-class Signer:
-    """A key of its own, and files signed by it."""
-
-    def __init__(self, home: Path) -> None:
-        self._gpg = [
-            "gpg",
-            "--homedir",
-            str(home),
-            "--batch",
-            "--quiet",
-            "--pinentry-mode",
-            "loopback",
-            "--passphrase",
-            "",
-        ]
-        home.mkdir(mode=0o700)
-        subprocess.run([*self._gpg, "--quick-generate-key", "a test", "ed25519", "sign", "never"], check=True)
-        listed = subprocess.run(
-            [*self._gpg, "--with-colons", "--list-keys"], capture_output=True, text=True, check=True
-        )
-        self.fingerprint = re.findall(r"^fpr:+(\w+):", listed.stdout, re.MULTILINE)[0]
-        self.key = home / "key.asc"
-        subprocess.run([*self._gpg, "--armor", "--output", self.key, "--export"], check=True)
-
-    def sign(self, file: Path) -> None:
-        """Write the signature beside the file, as .sig."""
-        subprocess.run([*self._gpg, "--yes", "--output", f"{file}.sig", "--detach-sign", file], check=True)
-
-    def end(self) -> None:
-        """Stop the agent that holds the key."""
-        subprocess.run(["gpgconf", "--homedir", self.key.parent, "--kill", "all"], check=True)
-
-
 @pytest.fixture(scope="module")
 def signer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signer]:
     signer = Signer(tmp_path_factory.mktemp("signer") / "home")
@@ -84,11 +52,10 @@ def signer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signer]:
 @pytest.fixture
 def install_agent(signer: Signer, tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
     """Run logs.sh on a package up to the point at which dpkg, which is a stand-in, would install it."""
-    for name, script in {"apt-get": "exit 0", "dpkg": "echo installing; exit 42"}.items():
-        stand_in = tmp_path / "bin" / name
-        stand_in.parent.mkdir(exist_ok=True)
-        stand_in.write_text(f"#!/bin/sh\n{script}\n")
-        stand_in.chmod(0o755)
+    stand_in = tmp_path / "bin" / "dpkg"
+    stand_in.parent.mkdir()
+    stand_in.write_text("#!/bin/sh\necho installing; exit 42\n")
+    stand_in.chmod(0o755)
 
     def install(package: Path, **changes: str) -> "subprocess.CompletedProcess[str]":
         environment = {
