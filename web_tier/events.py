@@ -13,6 +13,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from web_tier.images import Image, as_json
+from web_tier.leaving import LEAVING
 from web_tier.notifier import Notifier
 from web_tier.problems import Problem
 from web_tier.revisions import revision
@@ -68,11 +69,11 @@ def changes(
     heartbeat_seconds: float = _HEARTBEAT_SECONDS,
     pause: Callable[[float], None] = time.sleep,
 ) -> Iterator[str]:
-    """The text of the stream, until the batch is answered or deleted."""
+    """The text of the stream, until the batch is answered or deleted, or the process is about to end."""
     yield _RECONNECT
     with notifier.listening() as bell:
         told = None
-        while True:
+        while not LEAVING.is_set():
             if not bell.wait(heartbeat_seconds):
                 yield _SIGN_OF_LIFE
                 continue

@@ -1,9 +1,14 @@
 """gunicorn's settings, from the web tier's own. Each process makes its own application: nothing is preloaded."""
 
+import signal
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from novaburst.settings import SettingsError
+from web_tier.leaving import LEAVING
 from web_tier.settings import WebSettings
+from web_tier.site import KEEPALIVE_SECONDS
 
 try:
     _settings = WebSettings.load()
@@ -17,13 +22,27 @@ worker_class = "gthread"
 threads = _settings.web_threads
 # For gthread this is the main loop's heartbeat, not a request's time; above the longest wait whatever the class.
 timeout = _settings.max_wait_seconds + 30
-# Enough for an upload to end. Who waits for a result is cut off: the course's clients try again on a lost connection.
+# Enough for an upload to end. Whoever then still waits for a result is cut off, and told by nginx to try again.
 graceful_timeout = 10
 # Browsers and the command line send file after file over one connection.
-keepalive = 15
+keepalive = KEEPALIVE_SECONDS
 # The heartbeat file: in memory, where there is such a place, since a slow disk must not look like a hung worker.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a tmpfs on Linux
 # Errors go to stderr; an access log of polls would only hide them, and nginx writes one.
 accesslog = None
 errorlog = "-"
 control_socket_disable = True
+
+
+def post_worker_init(worker: Any) -> None:
+    """Let a worker that a reload replaces stay until its waiting clients have their answers, without its streams.
+
+    The time above is the master's: when it stops, it kills what is left after that.
+    """
+    worker.cfg.set("graceful_timeout", _settings.max_wait_seconds)
+
+    def on_term(number: int, frame: FrameType | None) -> None:
+        LEAVING.set()
+        worker.handle_exit(number, frame)
+
+    signal.signal(signal.SIGTERM, on_term)
