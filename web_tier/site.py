@@ -21,7 +21,7 @@ _RETRY_SECONDS = 2
 def render(settings: WebSettings, listen: str) -> str:
     """The site file; `listen` is nginx's address and port, with its options."""
     template = jinja2.Template(_TEMPLATE.read_text(), undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
-    return template.render(
+    site: str = template.render(
         bind=settings.bind,
         listen=listen,
         max_upload_bytes=settings.max_upload_bytes,
@@ -29,6 +29,7 @@ def render(settings: WebSettings, listen: str) -> str:
         upstream_keepalive_seconds=KEEPALIVE_SECONDS - _EARLIER_SECONDS,
         retry_seconds=_RETRY_SECONDS,
     )
+    return site
 
 
 @click.command()
