@@ -7,6 +7,8 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any
 
+import boto3
+
 from novaburst.aws import s3_client, sqs_client
 from novaburst.objects import Bucket
 from novaburst.queues import Queue
@@ -24,6 +26,7 @@ from worker_ami.worker.notices import Notices
 from worker_ami.worker.pipeline import Pipeline, Queues
 from worker_ami.worker.settings import WorkerSettings
 from worker_ami.worker.status import Downloads, serve_status
+from worker_ami.worker.storage import Storage
 from worker_ami.worker.tags import asked_to_stay
 from worker_ami.worker.watchdog import watch
 
@@ -61,11 +64,12 @@ def assemble(settings: WorkerSettings, instance: str, stop: threading.Event) -> 
     model = load_model(settings.model_dir)
     limits = Limits(bytes=settings.max_image_bytes, pixels=settings.max_image_pixels)
     classifier = Classifier(model, open_engine(settings.engine, model), limits, settings.threads)
-    s3, sqs = s3_client(settings.held), sqs_client()
-    in_bucket, counts = Bucket(s3, settings.in_bucket), Counts()
+    sqs, counts = sqs_client(), Counts()
+    # The session that the client has just been made with, so that its credentials are looked up once.
+    session = boto3.DEFAULT_SESSION or boto3.Session()
     handler = Handler(
-        in_bucket,
-        Bucket(s3, settings.out_bucket),
+        Storage(settings.in_bucket, session),
+        Storage(settings.out_bucket, session),
         classifier,
         Isolation(_orders(settings), settings.image_seconds),
         counts,
@@ -83,10 +87,15 @@ def assemble(settings: WorkerSettings, instance: str, stop: threading.Event) -> 
         asked_to_stay=partial(asked_to_stay, InstanceMetadata()),
     )
     if settings.status_port:
-        downloads = Downloads(in_bucket, settings.max_image_bytes) if settings.status_downloads else None
-        serve_status(settings.status_port, _state(instance, model, settings, pipeline, counts), downloads)
+        serve_status(settings.status_port, _state(instance, model, settings, pipeline, counts), _downloads(settings))
     notices = Notices(InstanceMetadata(), interrupted=stop.set, rebalance=pipeline.leave_when_empty)
     return Worker(pipeline, (watch, notices.run, Reporter(counts, settings.prefix).run))
+
+
+def _downloads(settings: WorkerSettings) -> Downloads | None:
+    if not settings.status_downloads:
+        return None
+    return Downloads(Bucket(s3_client(), settings.in_bucket), settings.max_image_bytes)
 
 
 def _orders(settings: WorkerSettings) -> Orders:

@@ -16,7 +16,7 @@ from worker_ami.worker.preprocessing import prepare
 
 # A large JPEG is decoded at a scale that leaves its short side at least this many times the model's own size, so that
 # the model's resampling and not the JPEG's decides what it sees.
-_SPARE_SCALE = 2
+SPARE_SCALE = 2
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Classifier:
 
     def _classify(self, data: bytes, began: float) -> Classified:
         preprocessing = self._model.definition.preprocessing
-        image = decode(data, self._limits, short_side=_SPARE_SCALE * preprocessing.pixels)
+        image = decode(data, self._limits, short_side=SPARE_SCALE * preprocessing.pixels)
         prepared = prepare(image, preprocessing)
         decoded = time.perf_counter()
         (logits,) = self._engine.logits(prepared[np.newaxis])

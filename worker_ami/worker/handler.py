@@ -18,12 +18,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from novaburst.bounds import MAX_RECEIVE_COUNT
 from novaburst.contract import ContractError, Failure, Request, Result, StageTimes, result_key, utc_now
 from novaburst.error_codes import ErrorCode
-from novaburst.objects import Bucket, ObjectMissingError, ObjectTooLargeError
+from novaburst.objects import ObjectMissingError, ObjectTooLargeError
 from novaburst.queues import Received
 from worker_ami.worker.classifier import Classifies
 from worker_ami.worker.counts import Counts
 from worker_ami.worker.isolation import IsolationError
 from worker_ami.worker.refusal import ImageRefusedError
+from worker_ami.worker.storage import Objects
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +61,8 @@ class Handler:
 
     def __init__(
         self,
-        in_bucket: Bucket,
-        out_bucket: Bucket,
+        in_bucket: Objects,
+        out_bucket: Objects,
         classifier: Classifies,
         isolation: Classifies,
         counts: Counts,

@@ -115,6 +115,7 @@ class Pipeline:
                 continue
             outcome = self._handler.handle(message)
             if isinstance(outcome, Answered):
+                self._held.answered(message)
                 self._answers.put(outcome)
             else:
                 self._held.give_back([message], outcome.seconds)

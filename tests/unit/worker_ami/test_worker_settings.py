@@ -12,9 +12,9 @@ from worker_ami.worker.settings import WorkerSettings
 def test_threads_follow_the_cores_and_held_follows_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     cores = len(os.sched_getaffinity(0))
     assert WorkerSettings.load().threads == cores
-    assert WorkerSettings.load().held == 8 * cores
+    assert WorkerSettings.load().held == 16 * cores
     monkeypatch.setenv("NOVABURST_THREADS", "3")
-    assert WorkerSettings.load().held == 24
+    assert WorkerSettings.load().held == 48
     monkeypatch.setenv("NOVABURST_HELD", "5")
     assert WorkerSettings.load().held == 5
 

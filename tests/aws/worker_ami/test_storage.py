@@ -1,0 +1,81 @@
+"""The worker's way to S3 behaves as boto3's, but for the time it takes."""
+
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from botocore.exceptions import CredentialRetrievalError
+from moto.server import ThreadedMotoServer
+
+from novaburst.objects import ObjectMissingError, ObjectTooLargeError
+from worker_ami.worker.storage import Storage, StorageError
+
+BUCKET = "novatest-in-bucket"
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def session() -> boto3.Session:
+    return boto3.Session("testing", "testing", region_name="us-east-1")
+
+
+@pytest.fixture
+def storage(endpoint: str, session: boto3.Session) -> Storage:
+    session.client("s3", endpoint_url=endpoint).create_bucket(Bucket=BUCKET)
+    return Storage(BUCKET, session, {"AWS_ENDPOINT_URL": endpoint})
+
+
+def test_what_is_stored_is_what_others_read(storage: Storage, endpoint: str, session: boto3.Session) -> None:
+    storage.put("one.json", b"{}", content_type="application/json")
+    seen = session.client("s3", endpoint_url=endpoint).get_object(Bucket=BUCKET, Key="one.json")
+    assert (seen["ContentType"], seen["Body"].read()) == ("application/json", b"{}")
+    assert storage.get("one.json") == b"{}"
+
+
+def test_an_endpoint_of_its_own_for_s3_comes_first(storage: Storage, endpoint: str, session: boto3.Session) -> None:
+    storage.put("two", b"2", content_type="text/plain")
+    environment = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ENDPOINT_URL_S3": endpoint}
+    assert Storage(BUCKET, session, environment).get("two") == b"2"
+
+
+def test_absence_is_a_kind_of_its_own_and_a_missing_bucket_is_not_absence(
+    storage: Storage, endpoint: str, session: boto3.Session
+) -> None:
+    with pytest.raises(ObjectMissingError, match=f"s3://{BUCKET}/nothing"):
+        storage.get("nothing")
+    elsewhere = Storage("novatest-nowhere", session, {"AWS_ENDPOINT_URL": endpoint})
+    with pytest.raises(StorageError, match="NoSuchBucket"):
+        elsewhere.get("nothing")
+    with pytest.raises(StorageError, match="NoSuchBucket"):
+        elsewhere.put("nothing", b"", content_type="text/plain")
+
+
+def test_an_object_over_the_limit_is_refused(storage: Storage) -> None:
+    storage.put("large", bytes(101), content_type="image/jpeg")
+    assert len(storage.get("large", max_bytes=101)) == 101
+    with pytest.raises(ObjectTooLargeError, match="101 bytes; the limit is 100"):
+        storage.get("large", max_bytes=100)
+
+
+def test_credentials_that_cannot_be_had_now_are_a_failure_of_s3_and_not_of_the_image(endpoint: str) -> None:
+    class Locked:
+        def get_frozen_credentials(self) -> None:
+            raise CredentialRetrievalError(provider="the instance's role", error_msg="not now")
+
+    class Session(boto3.Session):
+        def get_credentials(self) -> Locked:  # type: ignore[override]
+            return Locked()
+
+    storage = Storage(BUCKET, Session(region_name="us-east-1"), {"AWS_ENDPOINT_URL": endpoint})
+    with pytest.raises(StorageError, match="not now"):
+        storage.get("one.json")
+    with pytest.raises(StorageError, match="not now"):
+        storage.put("one.json", b"", content_type="text/plain")
