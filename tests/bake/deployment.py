@@ -43,6 +43,12 @@ class Deployment:
         (reservation,) = self.ec2.describe_instances(InstanceIds=[instance])["Reservations"]
         return str(reservation["Instances"][0]["State"]["Name"])
 
+    def on_shutdown(self, instance: str, behaviour: str) -> None:
+        """Say what becomes of an instance that powers itself off, as the scaling Lambda does."""
+        self.ec2.modify_instance_attribute(
+            InstanceId=instance, Attribute="instanceInitiatedShutdownBehavior", Value=behaviour
+        )
+
     def ask(self, photo: Path) -> str:
         """Upload a photo and queue its request; its id."""
         image = new_id()
@@ -86,7 +92,7 @@ def deployed(endpoint: str, state: Path) -> Deployment:
             return False
 
     until(up, 60)
-    deploy(PREFIX, {"ImageId": _IMAGE, "IdleSeconds": "5"}, client=clients["cloudformation"])
+    deploy(PREFIX, {"ImageId": _IMAGE, "IdleSeconds": "15"}, client=clients["cloudformation"])
     names = Settings.load(prefix=PREFIX)
     return Deployment(
         clients["ec2"],

@@ -79,6 +79,18 @@ def test_nginx_passes_on_the_status_and_nothing_else(instance: str) -> None:
     assert ask("/", "POST").status_code == 403
 
 
+def test_a_worker_kept_in_standby_stops_when_idle_and_works_again_once_it_is_started(
+    deployment: Deployment, instance: str
+) -> None:
+    deployment.on_shutdown(instance, "stop")
+    until(lambda: deployment.instance_state(instance) == "stopped", 60)
+    image = deployment.ask(larger_photos()["palace"])
+    deployment.on_shutdown(instance, "terminate")
+    deployment.ec2.start_instances(InstanceIds=[instance])
+    result = deployment.answer(image)
+    assert (result.label, result.worker) == ("palace", instance)
+
+
 def test_an_idle_instance_powers_off_and_is_terminated(deployment: Deployment, instance: str) -> None:
     until(lambda: deployment.instance_state(instance) == "terminated", 60)
     assert deployment.log(instance)[-1]["message"] == "finished"
