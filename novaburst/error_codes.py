@@ -4,12 +4,13 @@ from enum import StrEnum
 
 
 class ErrorCode(StrEnum):
-    """Why an image has no label. The first four are also given by the web tier at upload."""
+    """Why an image has no label. The first five are also given by the web tier at upload."""
 
     EMPTY_FILE = "empty_file"
     TOO_LARGE = "too_large"
     UPLOAD_INCOMPLETE = "upload_incomplete"
     NOT_STORED = "not_stored"
+    BAD_KEY = "bad_key"
     NOT_AN_IMAGE = "not_an_image"
     DAMAGED_IMAGE = "damaged_image"
     TOO_MANY_PIXELS = "too_many_pixels"
@@ -23,6 +24,7 @@ REMEDIES: dict[ErrorCode, str] = {
     ErrorCode.TOO_LARGE: "The file is larger than the limit: scale it down or save it with more compression.",
     ErrorCode.UPLOAD_INCOMPLETE: "The upload stopped before the end of the file: upload it again.",
     ErrorCode.NOT_STORED: "The file could not be stored or queued just now: upload it again in a moment.",
+    ErrorCode.BAD_KEY: "The object's key cannot be used: copy the object to a key of at most a few hundred characters.",
     ErrorCode.NOT_AN_IMAGE: "The file is in no image format we know: convert it to JPEG or PNG.",
     ErrorCode.DAMAGED_IMAGE: "The image file is damaged or cut short: export or copy it again.",
     ErrorCode.TOO_MANY_PIXELS: "The image has more pixels than the limit: scale it down.",

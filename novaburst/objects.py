@@ -63,15 +63,34 @@ class Bucket:
                 raise ObjectTooLargeError(f"{response['ContentLength']} bytes; the limit is {max_bytes}")
             return stream.read()
 
-    def exists(self, key: str) -> bool:
-        """Whether an object lies under that key."""
+    def size(self, key: str) -> int | None:
+        """The length in bytes of the object under that key, or None when there is none."""
         try:
-            self._client.head_object(Bucket=self.name, Key=key)
+            return self._client.head_object(Bucket=self.name, Key=key)["ContentLength"]
         except ClientError as error:
             if _is_absent(error):
-                return False
+                return None
             raise
-        return True
+
+    def exists(self, key: str) -> bool:
+        """Whether an object lies under that key."""
+        return self.size(key) is not None
+
+    def presigned_post(
+        self, key: str, *, max_bytes: int, content_type: str, seconds: int
+    ) -> tuple[str, dict[str, str]]:
+        """The address and the form fields with which anybody can store one object of 1 to `max_bytes` bytes there.
+
+        The file follows these fields in the form, as `file`. Signed here: nothing is asked of AWS.
+        """
+        post = self._client.generate_presigned_post(
+            Bucket=self.name,
+            Key=key,
+            Fields={"Content-Type": content_type},
+            Conditions=[["content-length-range", 1, max_bytes], {"Content-Type": content_type}],
+            ExpiresIn=seconds,
+        )
+        return post["url"], post["fields"]
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete objects, a thousand a call; one that is not there is no fault.
@@ -85,9 +104,10 @@ class Bucket:
             if errors := answer.get("Errors"):
                 raise NotDeletedError(f"s3://{self.name}/{errors[0].get('Key')}: {errors[0].get('Code')}")
 
-    def keys(self, *, after: str = "") -> Iterator[str]:
-        """Every key that sorts after `after`, in order, page by page."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, StartAfter=after)
+    def keys(self, *, after: str = "", prefix: str = "") -> Iterator[str]:
+        """Every key with that prefix that sorts after `after`, in order, by pages of a thousand."""
+        listing = self._client.get_paginator("list_objects_v2")
+        pages = listing.paginate(Bucket=self.name, StartAfter=after, Prefix=prefix)
         for page in pages:
             for entry in page.get("Contents", []):
                 yield entry["Key"]

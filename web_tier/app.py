@@ -14,6 +14,7 @@ from web_tier import (
     fleet,
     health,
     pages,
+    presigned,
     problems,
     results,
     scale,
@@ -43,6 +44,18 @@ def create_app(settings: WebSettings | None = None) -> Flask:
     parts.init_app(app)
     parts.sampler.start()
     problems.init_app(app)
-    for module in (health, pages, uploads, collection, results, downloads, events, fleet, scale, course_clients):
+    for module in (
+        health,
+        pages,
+        uploads,
+        presigned,
+        collection,
+        results,
+        downloads,
+        events,
+        fleet,
+        scale,
+        course_clients,
+    ):
         app.register_blueprint(module.blueprint)
     return app

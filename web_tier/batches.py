@@ -60,6 +60,7 @@ class Batches:
             db.execute("INSERT INTO deleted_batches VALUES (?, ?)", (batch, self._clock()))
             db.execute("INSERT OR IGNORE INTO deleted_images SELECT id FROM images WHERE batch = ?", (batch,))
             db.execute("DELETE FROM images WHERE batch = ?", (batch,))
+            db.execute("DELETE FROM prefixes WHERE batch = ?", (batch,))
             db.execute("DELETE FROM batches WHERE id = ?", (batch,))
         return True
 

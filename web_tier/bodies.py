@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Iterator
+from typing import TypeVar
 
 from flask import request
+from pydantic import BaseModel, ValidationError
 from werkzeug.http import parse_options_header
 
 from web_tier.parts import Limits, Part, Upload
@@ -11,6 +13,11 @@ from web_tier.problems import Problem
 from web_tier.settings import WebSettings
 from web_tier.tier import tier
 
+M = TypeVar("M", bound=BaseModel)
+
+# Faults of a body that are told; a list of 100,000 wrong keys has as many.
+_FAULTS = 20
+_CHUNK = 64 * 1024
 _WHOLE = ("image/", "application/octet-stream")
 
 
@@ -38,6 +45,28 @@ def incoming() -> tuple[Upload, Iterator[Part]]:
     if not kind or kind == "application/x-www-form-urlencoded":
         raise Problem(400, "there is no file in the request: send a multipart/form-data form with files")
     raise Problem(415, f"a body of type {kind} holds no files: send multipart/form-data, or an image as the body")
+
+
+def json_body(model: type[M], max_bytes: int) -> M:
+    """The current request's JSON body as a value; no body is an empty object.
+
+    Raises:
+        Problem: 413 for a longer body, 400 for what is no JSON, 422 for a value that is not as it should be.
+    """
+    body = bytearray()
+    while len(body) <= max_bytes and (chunk := request.stream.read(_CHUNK)):
+        body += chunk
+    if len(body) > max_bytes:
+        # The rest is read and dropped, so that a client that is still sending can read its answer.
+        Upload(request.stream, _limits(tier().settings), tier().settings.spool_dir).drain()
+        raise Problem(413, f"the body may have at most {max_bytes:,} bytes")
+    try:
+        return model.model_validate_json(bytes(body) or b"{}")
+    except ValidationError as error:
+        faults = [{"field": ".".join(map(str, e["loc"])), "fault": e["msg"]} for e in error.errors()[:_FAULTS]]
+        malformed = any(e["type"] == "json_invalid" for e in error.errors())
+        words = "; ".join(f"{fault['field'] or 'the body'}: {fault['fault']}" for fault in faults)
+        raise Problem(400 if malformed else 422, words, faults=faults) from error
 
 
 def patience(default: float = 0) -> float:

@@ -5,15 +5,20 @@ operator's, and asks for the token of the manual trigger.
 """
 
 import math
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Annotated, Any, Self
+from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 from flask import Blueprint, Response, current_app, jsonify, request, url_for
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from novaburst.objects import NotDeletedError
 from web_tier.attempts import idempotency_key
 from web_tier.batches import Batch
 from web_tier.bearer import authorise
+from web_tier.bodies import json_body
 from web_tier.images import moment
 from web_tier.problems import Problem
 from web_tier.tier import tier
@@ -22,21 +27,68 @@ blueprint = Blueprint("collection", __name__)
 
 # Batches in one answer: without being asked, and at most.
 _LISTED = 50
+# Keys in one request, and bytes of its body: keys of 160 bytes.
+_MOST_KEYS = 100_000
+_MAX_BODY_BYTES = 16 * 1024 * 1024
 _MOST_LISTED = 200
+
+
+class BatchRequest(BaseModel):
+    """What a new batch is made of: nothing yet, objects by their keys, or all that lies under a prefix."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    # Where the objects lie: the in-bucket, which is the only one that workers may read.
+    bucket: Annotated[str, Field(min_length=3, max_length=63)] | None = None
+    keys: Annotated[list[str], Field(min_length=1, max_length=_MOST_KEYS)] | None = None
+    prefix: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+
+    @model_validator(mode="after")
+    def _keys_or_prefix(self) -> Self:
+        if self.keys is not None and self.prefix is not None:
+            raise ValueError("give either keys or a prefix")
+        if self.bucket is not None and self.keys is None and self.prefix is None:
+            raise ValueError("give the keys or the prefix in that bucket")
+        return self
 
 
 @blueprint.post("/api/v1/batches")
 def open_batch() -> Response:
-    """Make an empty batch for `POST /api/v1/upload?batch=<id>`."""
+    """Make a batch: an empty one for uploads (201), or one of objects in the bucket, queued in the background (202)."""
+    asked = json_body(BatchRequest, _MAX_BODY_BYTES)
+    if asked.bucket not in {None, tier().settings.in_bucket}:
+        raise Problem(403, f"workers read no other bucket than {tier().settings.in_bucket}: copy the objects there")
     key = idempotency_key()
     if key is None:
-        batch = tier().intake.open_batch()
-    else:
-        with tier().attempts.attempt(f"batch {key}") as attempt:
-            batch = attempt.batch
-            tier().store.add_batch(batch, attempt.created)
-    response = jsonify(batch=batch, **addresses(batch))
-    response.status_code = 201
+        return _opened(asked, _fill(asked, str(uuid4()), None))
+    with tier().attempts.attempt(f"batch {key}") as attempt:
+        attempt.see(asked.model_dump_json())
+        if attempt.images is None:
+            _fill(asked, attempt.batch, attempt.identity)
+            attempt.finish([])
+        else:
+            attempt.compare()
+            if tier().store.batch_created(attempt.batch) is None:
+                raise Problem(410, "the batch of this request was deleted in the meantime")
+        return _opened(asked, attempt.batch)
+
+
+def _fill(asked: BatchRequest, batch: str, identity: Callable[[int], str] | None) -> str:
+    now = time.time()
+    if asked.keys is not None:
+        tier().references.enter_keys(batch, asked.keys, now, identity)
+    elif asked.prefix is None:
+        tier().store.add_batch(batch, now)
+    elif not tier().references.enter_prefix(batch, asked.prefix, now):
+        raise Problem(404, f"there is no object under the prefix {asked.prefix[:200]!r}")
+    return batch
+
+
+def _opened(asked: BatchRequest, batch: str) -> Response:
+    store = tier().store
+    counts, filling = store.counts(batch).as_json(), store.filling(batch)
+    response = jsonify(batch=batch, **addresses(batch), counts=counts, filling=filling)
+    response.status_code = 201 if asked.keys is None and asked.prefix is None else 202
     response.headers["Location"] = url_for("results.batch", batch=batch)
     return response
 

@@ -77,6 +77,22 @@ _STEPS = (
         )""",
         "CREATE INDEX attempts_by_age ON attempts (created)",
     ),
+    (
+        # Where an image's object lies that was there before: NULL for one that was uploaded, under its id.
+        "ALTER TABLE images ADD COLUMN key TEXT",
+        # Batches that are still being filled with what lies under a prefix: listed up to the key `after`; `checked` is
+        # when a process took on the next page.
+        """CREATE TABLE prefixes (
+            batch TEXT PRIMARY KEY,
+            prefix TEXT NOT NULL,
+            after TEXT NOT NULL,
+            received REAL NOT NULL,
+            checked REAL NOT NULL
+        )""",
+        # Files that a client may send straight to S3, under these ids, and has not said to be there yet.
+        "CREATE TABLE tickets (id TEXT PRIMARY KEY, batch TEXT NOT NULL, name TEXT NOT NULL, expires REAL NOT NULL)",
+        "CREATE INDEX tickets_by_age ON tickets (expires)",
+    ),
 )
 
 

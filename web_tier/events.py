@@ -82,7 +82,8 @@ def changes(
             if store.batch_created(batch) is None:
                 yield _event("end", {"reason": "deleted"})
                 return
-            # Counted first: if nothing has changed after that, the counts and the images told are of one moment.
+            # Asked first: if nothing has changed after that, it is of one moment with the images that were told.
+            complete = not store.filling(batch)
             counts = store.counts(batch)
             news = store.changed(batch, since, _AT_ONCE)
             yield from _images(news.images)
@@ -92,7 +93,7 @@ def changes(
             elif counts != told:
                 told = counts
                 yield _event("counts", counts.as_json())
-            if counts.total and not counts.pending and not news.images:
+            if complete and counts.total and not counts.pending and not news.images:
                 yield _event("end", {"reason": "answered"})
                 return
             if not news.more:

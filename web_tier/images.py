@@ -41,6 +41,13 @@ class Image:
     result: Result | None = None
     # The store's count of changes at this image's last one.
     revision: int = 0
+    # The key of an object that was in the bucket before; an uploaded one lies under its id.
+    key: str | None = None
+
+    @property
+    def object_key(self) -> str:
+        """Where it lies in the in-bucket."""
+        return self.key or self.id
 
     @property
     def pending(self) -> bool:
@@ -73,7 +80,8 @@ class Counts:
 
 def request_for(image: Image, bucket: str) -> Request:
     """The request to classify an image that lies in `bucket`."""
-    return Request(id=image.id, batch=image.batch, bucket=bucket, key=image.id, name=image.name, sent=utc_now())
+    key = image.object_key
+    return Request(id=image.id, batch=image.batch, bucket=bucket, key=key, name=image.name, sent=utc_now())
 
 
 def outcome(image: Image) -> str:
@@ -90,6 +98,7 @@ def as_json(image: Image) -> dict[str, Any]:
         "id": image.id,
         "batch": image.batch,
         "name": image.name,
+        "key": image.key,
         "bytes": image.size,
         "state": outcome(image),
         "label": result.label if result else None,

@@ -19,10 +19,13 @@ from web_tier.batches import Batches
 from web_tier.chores import start_chore
 from web_tier.dead_letters import DeadLetters
 from web_tier.deployment import Deployment
+from web_tier.feeder import Feeder
 from web_tier.logs import log_to_stderr
+from web_tier.references import References
 from web_tier.settings import WebSettings
 from web_tier.store import Store
 from web_tier.sweeper import Sweeper
+from web_tier.tickets import expire
 from web_tier.waker import Waker
 
 log = logging.getLogger(__name__)
@@ -34,6 +37,8 @@ _POLL_SECONDS = 3
 _FIRST_BACK_OFF = 0.5
 _MAX_BACK_OFF = 30.0
 _SWEEP_SECONDS = 5.0
+_FEED_SECONDS = 0.5
+_EXPIRY_SECONDS = 60.0
 # A thousand objects each time: a batch of 100,000 is gone within three minutes.
 _PURGE_SECONDS = 1.5
 # Longer than the minute between two samples of the queue's depth, so that the alarm sees what came.
@@ -118,9 +123,13 @@ def main() -> None:
     waker = Waker(lambda: deployment.wake_queue, wanted="wake" in scaling_settings.triggers)
     sweeper = Sweeper(deployment, store, waker.wake)
     dead_letters = DeadLetters(deployment, store)
+    references = References(store.database, deployment.in_bucket)
+    feeder = Feeder(references, store, lambda: deployment.request_queue, settings.in_bucket, waker.wake)
     batches = Batches(store.database, deployment.in_bucket, deployment.out_bucket)
     chores = [
         start_chore("sweep", sweeper.sweep, _SWEEP_SECONDS, stop),
+        start_chore("queueing by reference", lambda: feeder.feed(stop), _FEED_SECONDS, stop),
+        start_chore("expiring tickets", lambda: expire(store.database, time.time()), _EXPIRY_SECONDS, stop),
         start_chore("deleting objects", batches.purge, _PURGE_SECONDS, stop),
         start_chore("answering dead letters", dead_letters.answer, _DEAD_LETTER_SECONDS, stop),
     ]

@@ -48,6 +48,7 @@ def batch(batch: str) -> BaseResponse:
         created=moment(created),
         revision=news.revision,
         more=news.more,
+        filling=store.filling(batch),
         counts=counts.as_json(),
         images=[as_json(image) for image in sorted(news.images, key=lambda image: image.id)],
     )

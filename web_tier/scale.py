@@ -6,10 +6,11 @@ import re
 from typing import Annotated, Any
 
 from flask import Blueprint, Response, jsonify, request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from uuid_utils import uuid7
 
 from web_tier.bearer import authorise
+from web_tier.bodies import json_body
 from web_tier.evaluations import Evaluation
 from web_tier.problems import Problem
 from web_tier.scaling import Evaluated, ScalingError
@@ -45,7 +46,7 @@ def scale() -> Response:
     }
     try:
         entry["token"] = authorise(request.headers.get("Authorization"), tier().settings.scale_token_sha256)
-        asked = _asked()
+        asked = json_body(ScaleRequest, _MAX_BODY_BYTES)
         entry["asked"] = asked.model_dump()
         evaluated = _ask(asked)
     except Exception as error:
@@ -74,18 +75,6 @@ def _ask(asked: ScaleRequest) -> Evaluated:
         return tier().scaling.ask(asked.workers, dry_run=asked.dry_run)
     except ScalingError as error:
         raise Problem(503, str(error)) from error
-
-
-def _asked() -> ScaleRequest:
-    request.max_content_length = _MAX_BODY_BYTES
-    body = request.get_data()
-    try:
-        return ScaleRequest.model_validate_json(body or b"{}")
-    except ValidationError as error:
-        faults = [{"field": ".".join(map(str, e["loc"])), "fault": e["msg"]} for e in error.errors()]
-        malformed = any(e["type"] == "json_invalid" for e in error.errors())
-        words = "; ".join(f"{fault['field'] or 'the body'}: {fault['fault']}" for fault in faults)
-        raise Problem(400 if malformed else 422, words, faults=faults) from error
 
 
 def _request_id() -> str:

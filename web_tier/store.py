@@ -12,7 +12,7 @@ from novaburst.error_codes import ErrorCode
 from web_tier.database import Database
 from web_tier.images import Counts, Image, State
 
-_SELECT = "SELECT id, batch, name, size, state, received, answered, code, detail, result, revision FROM images "
+_SELECT = "SELECT id, batch, name, size, state, received, answered, code, detail, result, revision, key FROM images "
 
 
 @dataclass(frozen=True)
@@ -148,6 +148,11 @@ class Store:
             yield from page
             after = page[-1].id
 
+    def filling(self, batch: str) -> bool:
+        """Whether images that lie under a prefix are still being added to a batch."""
+        with self.database.reading() as db:
+            return db.execute("SELECT 1 FROM prefixes WHERE batch = ?", (batch,)).fetchone() is not None
+
     def latest(self, limit: int) -> list[Image]:
         """The images answered or refused last, the newest first."""
         return self._images("WHERE answered IS NOT NULL ORDER BY answered DESC LIMIT ?", (limit,))
@@ -180,12 +185,12 @@ class Store:
         """Take up to `limit` images that have been in a pending state for `after` seconds, the oldest first.
 
         An image taken is not given out again until twice as long has passed (at most 64 times as long), to whichever
-        process asks.
+        process asks. What was given by reference and is not queued yet is the feeder's.
         """
         with self.database.writing() as db:
             rows = db.execute(
                 "UPDATE images SET checked = ?1, checks = checks + 1 WHERE id IN ("
-                " SELECT id FROM images WHERE state = ?2"
+                " SELECT id FROM images WHERE state = ?2 AND (state = 'queued' OR key IS NULL)"
                 " AND coalesce(checked, received) + ?3 * (1 << min(checks, 6)) <= ?1 ORDER BY received LIMIT ?4)"
                 " RETURNING id",
                 (now, state, after, limit),
@@ -229,7 +234,7 @@ class Changes:
 
 
 def _image(row: Sequence[Any]) -> Image:
-    image_id, batch, name, size, state, received, answered, code, detail, result, revision = row
+    image_id, batch, name, size, state, received, answered, code, detail, result, revision, key = row
     return Image(
         id=image_id,
         batch=batch,
@@ -241,4 +246,5 @@ def _image(row: Sequence[Any]) -> Image:
         refusal=Failure(code=ErrorCode(code), detail=detail or "") if state == State.REFUSED else None,
         result=None if result is None else Result.parse(result),
         revision=revision,
+        key=key,
     )

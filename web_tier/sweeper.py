@@ -56,7 +56,7 @@ class Sweeper:
         self._look_for_lost([image for image in queued if image.id not in found], now)
 
     def _queue_again(self, images: Sequence[Image], now: float) -> None:
-        stored = [image for image in images if self._deployment.in_bucket.exists(image.id)]
+        stored = [image for image in images if self._deployment.in_bucket.exists(image.object_key)]
         if stored:
             queued = self._send(stored)
             self._store.mark_queued(queued)
@@ -85,7 +85,7 @@ class Sweeper:
     def _look_for_lost(self, images: Sequence[Image], now: float) -> None:
         """Answer images whose object and message are gone; queue those again whose message alone has expired."""
         old = [image for image in images if now - image.received > _LOST_SECONDS]
-        there = {image.id for image in old if self._deployment.in_bucket.exists(image.id)}
+        there = {image.id for image in old if self._deployment.in_bucket.exists(image.object_key)}
         for image in old:
             if image.id not in there:
                 detail = "it was stored and queued, and neither it nor a result is there any more"

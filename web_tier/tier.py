@@ -24,11 +24,13 @@ from web_tier.history import History
 from web_tier.intake import Intake
 from web_tier.notifier import Notifier
 from web_tier.recent import Recent
+from web_tier.references import References
 from web_tier.sampler import Sampler
 from web_tier.scaling import Scaling, lambda_client
 from web_tier.sender import Sender
 from web_tier.settings import WebSettings
 from web_tier.store import Store
+from web_tier.tickets import Tickets
 from web_tier.waker import Waker
 
 _EXTENSION = "novaburst"
@@ -52,6 +54,8 @@ class Tier:
     store: Store
     batches: Batches
     attempts: Attempts
+    references: References
+    tickets: Tickets
     intake: Intake
     answers: Answers
     notifier: Notifier
@@ -89,9 +93,10 @@ def build(settings: WebSettings) -> Tier:
     notifier = Notifier(store)
 
     attempts = Attempts(store.database)
+    tickets = Tickets(store, deployment.in_bucket, sender, settings.max_image_bytes)
 
     def close() -> None:
-        for part in (sampler, intake, sender, waker, notifier, attempts, store):
+        for part in (sampler, intake, tickets, sender, waker, notifier, attempts, store):
             part.close()
 
     return Tier(
@@ -107,6 +112,8 @@ def build(settings: WebSettings) -> Tier:
         store=store,
         batches=Batches(store.database, deployment.in_bucket, deployment.out_bucket),
         attempts=attempts,
+        references=References(store.database, deployment.in_bucket),
+        tickets=tickets,
         intake=intake,
         answers=Answers(store, deployment.out_bucket, notifier),
         notifier=notifier,
