@@ -8,9 +8,11 @@ from novaburst.settings import SettingsError
 
 _COMMANDS = {
     "deploy": ("infra.command", "deploy_command"),
+    "estimate": ("simulator.command", "estimate_command"),
     "plan": ("novaburst.commands.plan", "plan_command"),
     "results": ("novaburst.commands.results", "results_command"),
     "scale": ("novaburst.commands.scale", "scale_command"),
+    "simulate": ("simulator.command", "simulate_command"),
     "status": ("novaburst.commands.status", "status_command"),
     "submit": ("novaburst.commands.submit", "submit_command"),
     "up": ("local_cloud.command", "up_command"),

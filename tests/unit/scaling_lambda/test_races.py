@@ -125,7 +125,7 @@ def test_the_start_of_one_that_stands_by_tells_nothing_of_the_fleets_size_today(
     ec2.now += 30
     act(ec2, Counts(0, 1, 0), limits)
     for machine in ec2.active():
-        ec2.end(machine)
+        ec2.shut_down(machine)
     # EC2 forgets those that have ended; the one that stands by was the last of twelve.
     ec2.machines = ec2.stopped()
     ec2.now += 4000
@@ -150,7 +150,7 @@ def test_the_same_empty_fleet_twice_within_the_hour_can_still_launch(new_ec2: An
         (first,) = act(ec2, Counts(1, 0, 0)).launched
         assert first == ec2.active()[0].id
         ec2.now += 60
-        ec2.end(ec2.active()[0])
+        ec2.shut_down(ec2.active()[0])
         # EC2 has forgotten the ended instance sooner than its token.
         ec2.machines.clear()
 
@@ -180,7 +180,7 @@ class World:
                 idle.pop(machine.id, None)
         for machine in working if not self.taken else []:
             if self.ec2.now - idle.setdefault(machine.id, self.ec2.now) >= 10 and workers_end_themselves:
-                self.ec2.end(machine)
+                self.ec2.shut_down(machine)
 
     def evaluate(self, limits: Limits) -> Any:
         return act(self.ec2, Counts(self.waiting, self.taken, 0), limits)

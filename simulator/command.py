@@ -1,0 +1,160 @@
+"""`novaburst simulate` and `novaburst estimate`: the model from the command line. No AWS, no network."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from rich.console import Console
+
+from novaburst.settings import SettingsError
+from scaling_lambda.settings import IMAGES_PER_SECOND, Settings
+from scaling_lambda.settings import SettingsError as ScalingSettingsError
+from simulator.estimate import estimate
+from simulator.optimum import least_cost
+from simulator.report import plot, tables
+from simulator.run import Outcome, UnansweredError, run
+from simulator.scalers.catalogue import catalogue
+from simulator.workloads import TraceError, Workload, burst, diurnal, poisson, trace
+from simulator.world import World
+
+_COUNT = click.IntRange(min=1)
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class _Deployment:
+    """What the settings say of instances and their share of work."""
+
+    images_per_worker: int
+    maximum: int
+    price: float
+
+
+def _deployment() -> _Deployment:
+    try:
+        limits = Settings.load().limits
+    except ScalingSettingsError as error:
+        raise SettingsError(str(error)) from error
+    price = limits.prices.of(None)
+    if price is None:
+        raise SettingsError("the instance type has no known price: set NOVABURST_PRICE_PER_HOUR")
+    return _Deployment(limits.images_per_worker, limits.maximum, price)
+
+
+_speed = click.option(
+    "--images-per-second",
+    type=click.FloatRange(min=0.001),
+    default=IMAGES_PER_SECOND,
+    show_default=True,
+    envvar="NOVABURST_IMAGES_PER_SECOND",
+    help="What one instance classifies.",
+)
+_boot = click.option(
+    "--boot-seconds",
+    type=(click.FloatRange(min=0), click.FloatRange(min=0)),
+    default=World().boot,
+    show_default=True,
+    help="Bounds of a new instance's boot.",
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.command("simulate")
+@click.option("--burst", "burst_sizes", type=_COUNT, multiple=True, help="Images uploaded at once; may be repeated.")
+@click.option("--poisson", "rates", type=click.FloatRange(min=0.001), multiple=True, help="Images/s, for an hour.")
+@click.option("--diurnal", "days", type=_COUNT, multiple=True, help="Images over a day, most of them at noon.")
+@click.option(
+    "--trace",
+    "traces",
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    multiple=True,
+    help="A CSV file with lines seconds,images.",
+)
+@click.option("--images-per-worker", type=_COUNT, help="Default: as the settings have it.")
+@click.option("--max-workers", type=click.IntRange(1, 20), help="Default: NOVABURST_MAX_WORKERS.")
+@click.option("--interruptions", type=click.FloatRange(min=0), default=0.0, help="Of a spot instance, an hour.")
+@click.option("--capacity-errors", type=click.FloatRange(0, 0.99), default=0.0, help="Share of launches refused.")
+@click.option("--seed", default=_SEED, show_default=True, help="Equal seeds give equal runs.")
+@click.option("--plot", "plot_path", type=click.Path(dir_okay=False, path_type=Path), help="A .png or .svg file.")
+@_speed
+@_boot
+@_json
+def simulate_command(
+    *,
+    burst_sizes: tuple[int, ...],
+    rates: tuple[float, ...],
+    days: tuple[int, ...],
+    traces: tuple[Path, ...],
+    images_per_worker: int | None,
+    max_workers: int | None,
+    seed: int,
+    plot_path: Path | None,
+    as_json: bool,
+    **world_options: Any,
+) -> None:
+    """Compare ways of scaling on a workload: waits, cost and waste. Our rule is the deployed Lambda's own code."""
+    deployment = _deployment()
+    world = _world(deployment, **world_options)
+    share, maximum = images_per_worker or deployment.images_per_worker, max_workers or deployment.maximum
+    random = np.random.default_rng(seed)
+    try:
+        workloads = [
+            *(burst(images) for images in burst_sizes),
+            *(poisson(rate, 3600, random) for rate in rates),
+            *(diurnal(images, random) for images in days),
+            *(trace(path) for path in traces),
+        ] or [burst(images) for images in (100, 10_000, 1_000_000)]
+        outcomes = [
+            (workload, run(workload, scaler(), world, images_per_worker=share, maximum=maximum, seed=seed))
+            for workload in workloads
+            for scaler in catalogue(world.idle, maximum)
+        ]
+        if plot_path is not None:
+            plot([outcome for _, outcome in outcomes], plot_path)
+    except (TraceError, UnansweredError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    _print(outcomes, world, as_json=as_json)
+
+
+def _print(outcomes: list[tuple[Workload, Outcome]], world: World, *, as_json: bool) -> None:
+    with_bound = [(outcome, least_cost(workload, world, outcome.finished)) for workload, outcome in outcomes]
+    if as_json:
+        click.echo(json.dumps([{**asdict(outcome), "least_cost": least} for outcome, least in with_bound], indent=2))
+    else:
+        Console().print(*tables(with_bound))
+
+
+@click.command("estimate")
+@click.option("--images", type=_COUNT, required=True, help="Images uploaded at once.")
+@click.option("--within", type=click.FloatRange(min=0.01), required=True, help="Minutes until the last answer.")
+@click.option("--max-workers", type=click.IntRange(1, 20), help="Default: NOVABURST_MAX_WORKERS.")
+@_speed
+@_boot
+@_json
+def estimate_command(
+    *, images: int, within: float, max_workers: int | None, as_json: bool, **world_options: Any
+) -> None:
+    """Say what a burst will need: instances, time and cost. Exit status 1 when it cannot be done in time."""
+    deployment = _deployment()
+    world = _world(deployment, **world_options)
+    found = estimate(images, within * 60, world, max_workers or deployment.maximum)
+    if as_json:
+        click.echo(json.dumps(asdict(found), indent=2))
+    else:
+        click.echo(
+            f"{found.instances} instance{'s' * (found.instances != 1)}: the last of {images:,} images is answered after"
+            f" {found.outcome.finished / 60:.1f} minutes, for {found.outcome.cost:.2f} US dollars"
+            f" (NOVABURST_IMAGES_PER_WORKER={found.images_per_worker})"
+        )
+    if not found.in_time:
+        raise click.ClickException(f"it cannot be done within {within:g} minutes: more than that are not allowed")
+
+
+def _world(deployment: _Deployment, **options: Any) -> World:
+    bounds = options.pop("boot_seconds")
+    if bounds[0] > bounds[1]:
+        raise click.BadParameter("the lower bound comes first", param_hint="--boot-seconds")
+    return replace(World(price=deployment.price), boot=bounds, **options)

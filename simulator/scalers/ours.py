@@ -1,0 +1,95 @@
+"""The Lambda's own observe, decide and apply, at the moments at which its triggers make it look."""
+
+from collections.abc import Generator
+from dataclasses import replace
+from datetime import timedelta
+
+import simpy
+
+from scaling_lambda.apply import apply
+from scaling_lambda.fleet import VIEW_SETTLES, Observation
+from scaling_lambda.launch import Places
+from scaling_lambda.observe import Observer
+from scaling_lambda.policy import Limits, Policy, decide, still_right
+from simulator.scalers.base import Process, Site
+
+_MINUTE = 60.0
+# From a wake-up's first message to the evaluation: the batching window, and the Lambda (`make bench`).
+_WAKE_SECONDS = 1.3
+# The web tier wakes the Lambda at most so often (web_tier.waker).
+_WAKE_PERIOD = 3.0
+_EVALUATION_SECONDS = 0.3
+
+
+class Lambda:
+    """Our fleet: the wake-up, and the schedule with its looks in between."""
+
+    def __init__(self, name: str, limits: Limits, *, wake: bool = True, watch: float = 50, poll: float = 5) -> None:
+        self.name = name
+        self._limits = limits
+        self._wakes = wake
+        self._watch = watch
+        self._poll = poll
+        self._waking = False
+
+    @classmethod
+    def seeds(cls, limits: Limits) -> "Lambda":
+        """The seed's: one instance an evaluation, and an evaluation a minute."""
+        return cls("the seed's steps", replace(limits, policy=Policy.STEP), wake=False, watch=0)
+
+    def install(self, site: Site) -> None:
+        """Begin with the schedule somewhere in its minute."""
+        self._site = site
+        self._waking = False
+        self._limits = replace(self._limits, images_per_worker=site.images_per_worker, maximum=site.maximum)
+        self._observer = Observer(None, site.ec2, "queue", "fleet")  # type: ignore[arg-type] # the model's own EC2
+        site.env.process(self._schedule(site.random.uniform(0, _MINUTE)))
+
+    def woken(self) -> None:
+        """Look a moment later, once for all that is queued until then."""
+        if self._wakes and not self._waking:
+            self._waking = True
+            self._site.env.process(self._wake())
+
+    def _wake(self) -> Process:
+        yield self._site.env.timeout(_WAKE_SECONDS)
+        until = self._site.env.now + VIEW_SETTLES.total_seconds()
+        while not (yield from self._evaluate())[1] and self._site.env.now < until:
+            yield self._site.env.timeout(self._poll)
+        yield self._site.env.timeout(max(0.0, _WAKE_PERIOD - _WAKE_SECONDS - _EVALUATION_SECONDS))
+        self._waking = False
+
+    def _schedule(self, phase: float) -> Process:
+        env = self._site.env
+        yield env.timeout(phase)
+        while True:
+            began = env.now
+            quiet, _ = yield from self._evaluate()
+            while not quiet and env.now + self._poll <= began + self._watch:
+                yield env.timeout(self._poll)
+                quiet, _ = yield from self._evaluate()
+            yield env.timeout(began + _MINUTE - env.now)
+
+    def _evaluate(self) -> Generator[simpy.Event, object, tuple[bool, bool]]:
+        """Whether there was nothing to watch, and whether no other evaluation was in the way."""
+        site = self._site
+        site.ec2.lag = site.random.uniform(0, site.world.read_lag)
+        counts = site.counts()
+        observation = Observation(site.ec2.moment(), counts, self._observer.instances())
+        plan = decide(observation, self._limits)
+        yield site.env.timeout(_EVALUATION_SECONDS)
+        plan = replace(plan, terminate=still_right(plan, site.counts(), observation))
+        outcome = apply(plan, observation, site.ec2, Places("worker", "fleet"))  # type: ignore[arg-type] # as above
+        return observation.quiet, observation.complete and not outcome.deferred
+
+
+def limits(*, idle: float, boot_grace: float = 180, minimum: int = 0) -> Limits:
+    """The Lambda's limits with its defaults; the share of an instance and the maximum are the site's."""
+    return Limits(
+        minimum=minimum,
+        maximum=20,
+        images_per_worker=1,
+        boot_grace=timedelta(seconds=boot_grace),
+        confirm_after=timedelta(seconds=idle + 60),
+        max_age=timedelta(days=1),
+    )

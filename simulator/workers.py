@@ -1,0 +1,142 @@
+"""The workers: one process of the model for each run of an instance, from its boot to its end."""
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+
+import numpy as np
+import simpy
+
+from simulator.ec2 import Ec2, Machine
+from simulator.queue import Cohort, Queue
+from simulator.world import World
+
+# A worker takes at most so much work at a time, in seconds: short against every delay, long enough for ten million
+# images to be few events.
+_QUANTUM_SECONDS = 0.5
+
+
+@dataclass
+class Answers:
+    """Images by how long they waited for their answer, from their arrival, in seconds."""
+
+    latencies: list[float] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
+    last: float = 0.0
+
+    @property
+    def images(self) -> int:
+        """All that were answered."""
+        return sum(self.counts)
+
+    def add(self, cohorts: list[Cohort], began: float, seconds: float, overhead: float) -> None:
+        """Images of these cohorts were worked on in turn, evenly over `seconds` from `began` on."""
+        total, done = sum(count for _, count in cohorts), 0
+        for arrived, count in cohorts:
+            done += count
+            # The middle one of the cohort stands for all of it.
+            answered = began + seconds * (done - count / 2) / total + overhead
+            self.latencies.append(answered - arrived)
+            self.counts.append(count)
+        self.last = max(self.last, began + seconds + overhead)
+
+    def quantile(self, share: float) -> float:
+        """The latency that this share of the images did not exceed."""
+        if not self.counts:
+            return 0.0
+        order = np.argsort(self.latencies)
+        reached = np.cumsum(np.asarray(self.counts)[order])
+        at = int(np.searchsorted(reached, share * reached[-1]))
+        return float(np.asarray(self.latencies)[order][min(at, len(order) - 1)])
+
+
+class Workers:
+    """Runs a worker on each instance that is switched on, and accounts for its time."""
+
+    def __init__(self, env: simpy.Environment, world: World, ec2: Ec2, queue: Queue) -> None:
+        self.answers = Answers()
+        # US dollars for all runs that have ended, and the seconds of them in which a worker had nothing to do.
+        self.cost = 0.0
+        self.wasted_seconds = 0.0
+        # Whether idle workers end themselves; a fleet that only its scaler ends keeps them.
+        self.end_themselves = True
+        self._env = env
+        self._world = world
+        self._ec2 = ec2
+        self._queue = queue
+        self._arrived = env.event()
+        self._running: dict[str, simpy.Process] = {}
+        ec2.on_start = self._start
+        ec2.on_end = self._end
+
+    def arrive(self, count: int) -> None:
+        """Images were queued: whoever waits for some is told."""
+        self._queue.arrive(self._env.now, count)
+        self._tell()
+
+    def bill_the_rest(self) -> None:
+        """Switch off what still runs."""
+        for machine in self._ec2.active():
+            self._ec2.interrupt(machine)
+
+    def _tell(self) -> None:
+        self._arrived.succeed()
+        self._arrived = self._env.event()
+
+    def _start(self, machine: Machine) -> None:
+        self._running[machine.id] = self._env.process(self._run(machine))
+
+    def _end(self, machine: Machine) -> None:
+        process = self._running.pop(machine.id, None)
+        if process is not None and process.is_alive and process is not self._env.active_process:
+            process.interrupt()
+
+    def _run(self, machine: Machine) -> Generator[simpy.Event, None, None]:
+        switched_on = self._env.now
+        first = len(machine.changes) == 1
+        worked = 0.0
+        try:
+            runs_at = machine.runs_at(self._env.now)
+            if runs_at == float("inf"):
+                yield self._env.event()
+            yield self._env.timeout(runs_at - self._env.now + self._world.worker_start)
+            while (seconds := (yield from self._work())) is not None:
+                worked += seconds
+        except simpy.Interrupt:
+            pass
+        else:
+            self._ec2.shut_down(machine)
+        unbilled = min(self._world.pending, max(0.0, machine.boot_seconds)) if first else 0.0
+        billed = max(0.0, self._env.now - switched_on - unbilled)
+        if billed > 0:
+            self.cost += self._world.cost(billed)
+            self.wasted_seconds += billed - worked
+
+    def _work(self) -> Generator[simpy.Event, None, float | None]:
+        """Answer what can be had now, and give the seconds of it; None when it has been idle for too long."""
+        if self._queue.visible == 0:
+            wait = self._arrived
+            if not self.end_themselves:
+                yield wait
+            else:
+                yield wait | self._env.timeout(self._world.idle)
+                if self._queue.visible == 0 and not wait.triggered:
+                    return None
+            return 0.0
+        most = max(1, int(_QUANTUM_SECONDS * self._world.images_per_second))
+        began, taken = self._env.now, self._queue.take(self._env.now, most)
+        number = sum(count for _, count in taken)
+        seconds = self._world.work(number)
+        try:
+            yield self._env.timeout(seconds)
+        except simpy.Interrupt:
+            # On a notice it gives back what it holds; if it was killed, SQS gives it out again later.
+            self._env.process(self._returned(taken))
+            raise
+        self._queue.delete(self._env.now, number)
+        self.answers.add(taken, began, seconds, self._world.overhead)
+        return seconds
+
+    def _returned(self, cohorts: list[Cohort]) -> Generator[simpy.Event, None, None]:
+        yield self._env.timeout(self._world.visibility)
+        self._queue.give_back(self._env.now, cohorts)
+        self._tell()

@@ -1,0 +1,89 @@
+"""The model: every image is answered, time and cost are what a calculation by hand gives, and the maximum holds."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulator.estimate import estimate
+from simulator.optimum import least_cost
+from simulator.run import run
+from simulator.scalers.catalogue import catalogue
+from simulator.scalers.fixed import Fixed
+from simulator.scalers.ours import Lambda, limits
+from simulator.workloads import Workload, burst
+from simulator.world import World
+
+WORLD = World()
+SHARE = 1140
+
+
+def ours() -> Lambda:
+    return Lambda("ours", limits(idle=WORLD.idle))
+
+
+def test_one_image_from_zero_waits_for_a_wake_up_a_boot_and_its_own_work() -> None:
+    outcome = run(burst(1), ours(), WORLD, images_per_worker=SHARE)
+    detection, work = 1.6, 1 / WORLD.images_per_second
+    least = detection + WORLD.boot[0] + WORLD.worker_start + work + WORLD.overhead
+    assert least <= outcome.worst <= least + WORLD.boot[1] - WORLD.boot[0]
+    # One instance: the billed part of its boot, the work and the idle minute.
+    assert outcome.launches == 1
+    assert outcome.cost == pytest.approx(WORLD.price * (WORLD.idle + 9) / 3600, rel=0.1)
+
+
+def test_a_fleet_that_is_always_on_takes_the_images_in_turn() -> None:
+    outcome = run(burst(11_400, 0), Fixed(10), WORLD, images_per_worker=SHARE)
+    assert outcome.finished == pytest.approx(10 + WORLD.overhead, rel=0.05)
+    assert outcome.p50 == pytest.approx(5, rel=0.1)
+    assert outcome.cost == pytest.approx(10 * WORLD.price, rel=0.02)
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_every_way_answers_everything_within_the_maximum(number: int) -> None:
+    workload = Workload("two bursts", (*burst(30_000).cohorts, (900.0, 500)))
+    outcome = run(workload, catalogue(WORLD.idle, 20)[number](), WORLD, images_per_worker=SHARE)
+    assert outcome.images == 30_500
+    assert outcome.most <= 20
+    assert 0 < outcome.p50 <= outcome.p95 <= outcome.worst
+    assert outcome.cost >= least_cost(workload, WORLD, outcome.finished) or number == 0
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    cohorts=st.dictionaries(st.integers(0, 600), st.integers(1, 5000), min_size=1, max_size=5),
+    seed=st.integers(0, 1000),
+    interruptions=st.sampled_from([0.0, 2.0]),
+    capacity_errors=st.sampled_from([0.0, 0.5]),
+)
+def test_ours_answers_everything_whatever_the_cloud_does(
+    cohorts: dict[int, int], seed: int, interruptions: float, capacity_errors: float
+) -> None:
+    workload = Workload("any", tuple((float(at), count) for at, count in sorted(cohorts.items())))
+    world = replace(WORLD, interruptions=interruptions, capacity_errors=capacity_errors)
+    outcome = run(workload, ours(), world, images_per_worker=200, seed=seed)
+    assert outcome.images == workload.images
+    assert outcome.most <= 20
+
+
+def test_equal_seeds_give_equal_runs() -> None:
+    first, again = (run(burst(5000), ours(), WORLD, images_per_worker=100, seed=3) for _ in range(2))
+    assert first == again
+
+
+def test_the_least_cost_is_a_minute_of_one_instance_for_little_and_the_work_for_much() -> None:
+    assert least_cost(burst(1), WORLD, 60) == pytest.approx(WORLD.cost(60))
+    images = 1_000_000
+    work = WORLD.work(images) * WORLD.price / 3600
+    assert work <= least_cost(burst(images), WORLD, WORLD.work(images) / 10) <= 1.05 * work
+
+
+def test_an_estimate_takes_no_more_instances_than_the_time_demands() -> None:
+    generous, tight = (estimate(100_000, minutes * 60, WORLD, 20) for minutes in (10, 2))
+    assert generous.in_time
+    assert tight.in_time
+    assert generous.instances < tight.instances
+    fewer = estimate(100_000, tight.outcome.finished * 0.9, WORLD, tight.instances)
+    assert not fewer.in_time
+    assert fewer.instances == tight.instances
