@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("fleet", "latency", "wake")
+NAMES = ("fleet", "latency", "wake", "worker")
 
 
 def main() -> None:
