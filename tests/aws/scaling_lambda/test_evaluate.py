@@ -44,7 +44,7 @@ def test_a_backlog_gets_workers_and_no_more_once_it_has_them(
     first = evaluator.evaluate()
     assert (len(first.outcome.launched), first.settled) == (1, True)
     assert (evaluator.evaluate().outcome.launched, evaluator.evaluate().settled) == ([], False)
-    clock.sleep(VIEW_SETTLES.total_seconds())
+    clock.sleep(2 * VIEW_SETTLES.total_seconds())
     assert len(evaluator.evaluate().outcome.launched) == 1
     assert evaluator.evaluate().plan.launch == 0
     assert running(ec2) == 2
