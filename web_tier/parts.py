@@ -10,7 +10,7 @@ from typing import IO, Protocol
 
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
-from werkzeug.sansio.multipart import Data, Event, Field, File, MultipartDecoder, NeedData, State
+from werkzeug.sansio.multipart import SEARCH_EXTRA_LENGTH, Data, Event, Field, File, MultipartDecoder, NeedData, State
 
 from novaburst.error_codes import ErrorCode
 
@@ -22,6 +22,7 @@ _CHUNK = 64 * 1024
 _IN_MEMORY = 256 * 1024
 # The most bytes the decoder may hold unparsed (part headers, mostly): a chunk, and headers no client sends.
 _UNPARSED = 1024 * 1024
+_LINE_BREAK = re.compile(rb"[\r\n]")
 # A backslash that escapes nothing, in a quoted header value.
 _PLAIN_BACKSLASH = re.compile(r'\\(?![\\"])')
 
@@ -58,6 +59,19 @@ class Part:
     identity: str | None = None
 
 
+class _Decoder(MultipartDecoder):
+    """werkzeug's decoder, which holds back too little of a file where a read ends just behind a boundary.
+
+    Of a delimiter `\\r\\n--boundary` with one more byte it keeps the line feed and hands out the carriage return, when
+    the two were not handed over before. Here everything from the first line break near the end waits for the next read.
+    """
+
+    def _last_partial_boundary_index(self, data: bytes | bytearray) -> int:
+        near_the_end = max(0, len(data) - len(self.boundary) - len(b"\r\n----") - SEARCH_EXTRA_LENGTH)
+        found = _LINE_BREAK.search(data, near_the_end)
+        return len(data) if found is None else found.start()
+
+
 class Upload:
     """The files of one request body, read once. After the last one, `shortfall` says why the body was not all read."""
 
@@ -76,7 +90,7 @@ class Upload:
         left empty arrives as a file without name and bytes, and is passed over as well.
         """
         part: Part | None = None
-        for event in self._events(MultipartDecoder(boundary, max_form_memory_size=_UNPARSED)):
+        for event in self._events(_Decoder(boundary, max_form_memory_size=_UNPARSED)):
             if isinstance(event, File | Field):
                 if self._files == self._limits.files:
                     self.shortfall = f"an upload holds at most {self._limits.files} files: send the rest in another"

@@ -73,6 +73,16 @@ def test_chunk_boundaries_anywhere_give_the_same_files(tmp_path: Path, contents:
     assert upload.shortfall is None
 
 
+@pytest.mark.parametrize("data", [b"\r\r\r\r\r\n", b"\r\n", b"\n\r", b"x\r", b"x"])
+def test_a_read_that_ends_anywhere_in_a_boundary_adds_nothing_to_the_file(tmp_path: Path, data: bytes) -> None:
+    files = [("field", "1.jpg", data), ("field", "2.jpg", data)]
+    body = form(files)
+    for first in range(1, len(body)):
+        for second in (1, 2, 3):
+            upload = Upload(Chunks(body, [first, second]), Limits(10**6, 50, 10**7), tmp_path)
+            assert plain(read(upload)) == [(*file, None) for file in files]
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.integers(0, 700), st.booleans())
 def test_a_body_that_stops_anywhere_keeps_the_complete_files(tmp_path: Path, end: int, reset: bool) -> None:
