@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from typing import Any
 
 import requests
@@ -27,6 +28,8 @@ def test_a_worker_started_by_hand_finds_nothing_to_do_and_ends_itself(cloud: Clo
     until(lambda: not fleet(cloud)["plan"]["have"], 60)
     planned = scale(cloud, "--workers", "1", "--dry-run")
     assert (planned["via"], planned["lambda_failure"], planned["plan"]["launch"]) == ("lambda", None, 1)
+    # Each process of the web tier keeps the fleet's answer for two seconds.
+    time.sleep(2.5)
     assert not fleet(cloud)["plan"]["have"]
 
     done = scale(cloud, "--workers", "1")
