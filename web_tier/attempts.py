@@ -131,9 +131,7 @@ class Attempts:
         with self._lock:
             # In its own process an attempt ends with its request, so that no lease is waited for.
             if key in self._underway:
-                raise Problem(
-                    409, "the first request with this Idempotency-Key is still under way", headers=_RETRY_AFTER
-                )
+                raise _under_way()
             self._underway.add(key)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._give_signs, name="attempts", daemon=True)
@@ -157,9 +155,7 @@ class Attempts:
                 "SELECT batch, created, alive, fingerprint, images FROM attempts WHERE key = ?", (key,)
             ).fetchone()
             if images is None and alive > now:
-                raise Problem(
-                    409, "the first request with this Idempotency-Key is still under way", headers=_RETRY_AFTER
-                )
+                raise _under_way()
             db.execute(
                 "UPDATE attempts SET owner = ?, alive = ? WHERE key = ?", (self._owner, now + self._lease_seconds, key)
             )
@@ -185,6 +181,10 @@ class Attempts:
                 keys = list(self._underway)
             if keys:
                 self._prolong(keys, self._clock() + self._lease_seconds)
+
+
+def _under_way() -> Problem:
+    return Problem(409, "the first request with this Idempotency-Key is still under way", headers=_RETRY_AFTER)
 
 
 def derived_id(created: float, place: int, key: str) -> str:

@@ -19,6 +19,7 @@ from web_tier.attempts import idempotency_key
 from web_tier.batches import Batch
 from web_tier.bearer import authorise
 from web_tier.bodies import json_body
+from web_tier.existing import EXPIRED
 from web_tier.images import moment
 from web_tier.problems import Problem
 from web_tier.tier import tier
@@ -110,7 +111,7 @@ def batches() -> Response:
 def delete(batch: str) -> Response:
     """Delete a batch: it is gone at once, its objects now or, when they are many or S3 is away, soon (202)."""
     if not tier().batches.delete(batch):
-        raise Problem(404, "there is no such batch, or it has expired")
+        raise Problem(404, EXPIRED)
     try:
         gone = tier().batches.purge()
     except (BotoCoreError, ClientError, NotDeletedError) as error:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from flask import Blueprint, Response, url_for
 
+from web_tier.existing import batch_created
 from web_tier.images import Image, as_json, moment, outcome
-from web_tier.problems import Problem
 from web_tier.store import Store
 from web_tier.tier import tier
 
@@ -25,22 +25,15 @@ _BYTE_ORDER_MARK = "\ufeff"
 @blueprint.get("/api/v1/batches/<batch>/results.csv")
 def as_csv(batch: str) -> Response:
     """A row an image, in the order of arrival: UTF-8 with a byte order mark, lines ended by CR LF (RFC 4180)."""
-    _created(batch)
+    batch_created(batch)
     return _file(batch, "csv", "text/csv", _rows(tier().store, batch))
 
 
 @blueprint.get("/api/v1/batches/<batch>/results.json")
 def as_json_file(batch: str) -> Response:
     """The whole batch as one JSON object, with each image as the other addresses show it."""
-    head = {"batch": batch, "page": url_for("pages.batch", batch=batch), "created": moment(_created(batch))}
+    head = {"batch": batch, "page": url_for("pages.batch", batch=batch), "created": moment(batch_created(batch))}
     return _file(batch, "json", "application/json", _object(tier().store, batch, head))
-
-
-def _created(batch: str) -> float:
-    created = tier().store.batch_created(batch)
-    if created is None:
-        raise Problem(404, "there is no such batch, or it has expired")
-    return created
 
 
 def _file(batch: str, kind: str, media_type: str, content: Iterator[str]) -> Response:

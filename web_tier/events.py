@@ -12,6 +12,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from web_tier.existing import batch_created
 from web_tier.images import Image, as_json
 from web_tier.leaving import LEAVING
 from web_tier.notifier import Notifier
@@ -39,8 +40,7 @@ _SIGN_OF_LIFE = ": still here\n\n"
 def events(batch: str) -> Response:
     """The stream of a batch's changes after `Last-Event-ID`, or `?since=`, or from its beginning."""
     parts = tier()
-    if parts.store.batch_created(batch) is None:
-        raise Problem(404, "there is no such batch, or it has expired")
+    batch_created(batch)
     since = revision(request.headers.get("Last-Event-ID") or request.args.get("since", "0"))
     response = Response(mimetype="text/event-stream")
     response.headers["Cache-Control"] = "no-store"

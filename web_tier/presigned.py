@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from novaburst.contract import Failure
 from novaburst.error_codes import ErrorCode
 from web_tier.bodies import json_body
+from web_tier.existing import NEVER_MADE, batch_created
 from web_tier.images import Image, as_json, failure_json
-from web_tier.problems import Problem
 from web_tier.tickets import LIFE_SECONDS
 from web_tier.tier import tier
 
@@ -59,7 +59,7 @@ class CompleteRequest(BaseModel):
 @blueprint.post("/api/v1/batches/<batch>/presigned")
 def issue(batch: str) -> Response:
     """A form for each file, in order."""
-    _exists(batch)
+    batch_created(batch, NEVER_MADE)
     asked = json_body(PresignedRequest, _MAX_BODY_BYTES)
     forms = tier().tickets.issue(batch, [(file.name, file.type) for file in asked.files])
     response = jsonify(
@@ -77,7 +77,7 @@ def issue(batch: str) -> Response:
 @blueprint.post("/api/v1/batches/<batch>/presigned/complete")
 def complete(batch: str) -> Response:
     """Queue the files that are there, and say of each whether it is; to say so twice is harmless."""
-    _exists(batch)
+    batch_created(batch, NEVER_MADE)
     ids = json_body(CompleteRequest, _MAX_BODY_BYTES).ids
     images = tier().tickets.complete(batch, ids)
     response = jsonify(
@@ -87,11 +87,6 @@ def complete(batch: str) -> Response:
     )
     response.status_code = 202
     return response
-
-
-def _exists(batch: str) -> None:
-    if tier().store.batch_created(batch) is None:
-        raise Problem(404, "there is no such batch: make one with POST /api/v1/batches")
 
 
 def _view(image_id: str, image: Image | None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from flask import Blueprint, Response, jsonify, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
+from web_tier.existing import batch_created
 from web_tier.images import as_json, moment
 from web_tier.problems import Problem
 from web_tier.revisions import revision
@@ -34,10 +35,7 @@ def batch(batch: str) -> BaseResponse:
 
     An answer holds about a thousand images; as long as it says `more`, the rest follows after its `revision`.
     """
-    store = tier().store
-    created = store.batch_created(batch)
-    if created is None:
-        raise Problem(404, "there is no such batch, or it has expired")
+    store, created = tier().store, batch_created(batch)
     if file := _file_wanted():
         return redirect(url_for(file, batch=batch))
     counts = store.counts(batch)

@@ -10,6 +10,7 @@ from novaburst.error_codes import ErrorCode
 from web_tier.attempts import Attempt, idempotency_key
 from web_tier.bodies import incoming, patience
 from web_tier.collection import addresses
+from web_tier.existing import NEVER_MADE, batch_created
 from web_tier.images import Image, as_json
 from web_tier.intake import Taken
 from web_tier.parts import Part, Upload
@@ -82,8 +83,8 @@ def _answer(taken: Sequence[Taken], batch: str, shortfall: str | None, seconds: 
 
 
 def _batch(given: str | None) -> str | None:
-    if given is not None and tier().store.batch_created(given) is None:
-        raise Problem(404, "there is no such batch: make one with POST /api/v1/batches")
+    if given is not None:
+        batch_created(given, NEVER_MADE)
     return given
 
 
