@@ -1,6 +1,7 @@
 """Scaling by CloudWatch alone: alarms on metrics that come a minute at a time, and an Auto Scaling group."""
 
 import math
+from abc import ABC, abstractmethod
 from collections import deque
 
 from simulator.scalers.base import Process, Site
@@ -11,7 +12,7 @@ _MINUTE = 60.0
 _PUBLISHED_AFTER = 20.0
 
 
-class _ByMinute:
+class _ByMinute(ABC):
     """Looks at the backlog (its maximum in CloudWatch's minute) once it is published."""
 
     def install(self, site: Site) -> None:
@@ -21,7 +22,7 @@ class _ByMinute:
         self._group = Group(site)
         site.env.process(self._watch(site.random.uniform(0, _MINUTE)))
 
-    def woken(self) -> None:
+    def woken(self) -> None:  # noqa: B027 - there is nothing to add to it
         """Only the metrics are looked at."""
 
     def _watch(self, phase: float) -> Process:
@@ -32,8 +33,9 @@ class _ByMinute:
             self._group.resize(self._desired(backlog))
             yield self._site.env.timeout(_MINUTE - _PUBLISHED_AFTER)
 
+    @abstractmethod
     def _desired(self, backlog: int) -> int:
-        raise NotImplementedError
+        """How many instances to have, by the backlog that was published."""
 
 
 class TargetTracking(_ByMinute):
