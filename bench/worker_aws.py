@@ -2,7 +2,7 @@
 
 `python -m bench.worker_aws PORT LATENCY_MS`: one process, everything in memory, each S3 and SQS call answered after the
 latency, as many at once as are asked. moto answers 100 to 180 calls a second and would be what is measured; this one
-takes 0.15 ms of CPU a call. It knows no signatures, errors or visibility timeout: correctness is tested elsewhere.
+takes some 0.3 ms of CPU a call. It knows no signatures, errors or visibility timeout: correctness is tested elsewhere.
 """
 
 import asyncio

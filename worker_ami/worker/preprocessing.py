@@ -60,7 +60,7 @@ def _resized(size: tuple[int, int], short_side: int) -> tuple[int, int]:
 def _resample(
     image: Image.Image, size: tuple[int, int], interpolation: str, box: tuple[float, float, float, float]
 ) -> Image.Image:
-    # A fifth of the time of Pillow's own resize, and as close to the exact result (docs/worker.md).
+    # A fifth of the time of Pillow's own resize, and as close to the exact result.
     left, top, right, bottom = box
     options = ResizeOptions(
         resize_alg=ResizeAlg.convolution(_FILTERS[interpolation]),

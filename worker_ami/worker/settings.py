@@ -18,7 +18,7 @@ from novaburst.settings import Settings
 from worker_ami.worker.engines import EngineName
 
 # Handlers a core: an image keeps a core busy for 10 to 15 ms and waits 60 ms for S3, and while half of them are worked
-# on the next ones are received and fetched. 8 leave the core idle for half of the time, more than 16 gain nothing.
+# on the next ones are received and fetched. 8 leave the core idle for a quarter of the time, more than 16 gain nothing.
 _HELD_PER_THREAD = 16
 
 
