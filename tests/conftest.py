@@ -1,8 +1,12 @@
 """What all tests share: no real AWS can ever be reached from them."""
 
+import logging
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 
 @pytest.fixture(autouse=True)
@@ -14,3 +18,15 @@ def _no_real_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+
+
+@pytest.fixture(autouse=True)
+def _one_process_many_files() -> Iterator[None]:
+    """What a test may change for its whole process is put back, so that no test depends on which one ran before it."""
+    limit, folder, root = Image.MAX_IMAGE_PIXELS, Path.cwd(), logging.getLogger()
+    level, handlers = root.level, list(root.handlers)
+    yield
+    Image.MAX_IMAGE_PIXELS = limit
+    os.chdir(folder)
+    root.setLevel(level)
+    root.handlers[:] = handlers

@@ -31,7 +31,7 @@ def clock() -> SteppedClock:
     return SteppedClock()
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def _no_public_images() -> Iterator[None]:
     """moto's table of public AMIs takes half a second a test to load, and none of them is launched here."""
     with pytest.MonkeyPatch.context() as patch:

@@ -70,7 +70,7 @@ class Fleet:
         self._stop.set()
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def _service_models_are_parsed_once() -> Iterator[None]:
     # Each test has a session of botocore's own, which would parse megabytes of JSON again (EC2's above all).
     with pytest.MonkeyPatch.context() as patch:
@@ -79,7 +79,7 @@ def _service_models_are_parsed_once() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def _no_public_images() -> Iterator[None]:
     """moto's table of public AMIs takes half a second a test to load, and none of them is launched here."""
     with pytest.MonkeyPatch.context() as patch:
