@@ -1,0 +1,1 @@
+"""The web tier on a VM of a private OpenStack cloud."""
