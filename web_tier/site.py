@@ -11,6 +11,8 @@ from web_tier.settings import WebSettings
 _TEMPLATE = Path(__file__).with_name("nginx") / "novaburst.conf.template"
 # What nginx waits longer than the application, in seconds: the application's answer comes before nginx's own.
 _MARGIN_SECONDS = 15
+# What nginx listens on unless it is told otherwise.
+LISTEN = "80 default_server"
 # How long gunicorn keeps an idle connection, and how much earlier nginx lets it go, in seconds.
 KEEPALIVE_SECONDS = 15
 _EARLIER_SECONDS = 5
@@ -33,7 +35,7 @@ def render(settings: WebSettings, listen: str) -> str:
 
 
 @click.command()
-@click.option("--listen", default="80 default_server", show_default=True, help="What nginx listens on.")
+@click.option("--listen", default=LISTEN, show_default=True, help="What nginx listens on.")
 def main(listen: str) -> None:
     """Print the site; run it again, and reload nginx, whenever a setting of the web tier changes."""
     try:

@@ -1,0 +1,101 @@
+"""`python -m web_tier.nova.credentials`: takes the AWS key from standard input, on the VM, as root.
+
+The operator's machine sends it over SSH: it stands in no user data, no argument and no environment, and on the VM only
+in a file that the web tier's user alone can read.
+"""
+
+import configparser
+import logging
+import os
+import pwd
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from web_tier.logs import log_to_stderr
+from web_tier.nova.machine import LISTENER, USER, WEB
+
+log = logging.getLogger(__name__)
+
+PATH = Path("/etc/novaburst/credentials")
+
+_PROFILE = "default"
+_REQUIRED = ("aws_access_key_id", "aws_secret_access_key")
+
+
+class CredentialsError(ValueError):
+    """What was sent is no access key; the text says why, and quotes none of it."""
+
+
+@dataclass(frozen=True)
+class AccessKey:
+    """A key of the deployment's web-tier user; its secret is in no representation."""
+
+    id: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"AccessKey({self.id})"
+
+    def text(self) -> str:
+        """As boto3 reads it from a shared credentials file."""
+        return f"[{_PROFILE}]\naws_access_key_id = {self.id}\naws_secret_access_key = {self.secret}\n"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The key in a shared credentials file that holds nothing else.
+
+        Raises:
+            CredentialsError: it is something else. A `credential_process`, for one, would be run.
+        """
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read_string(text)
+        except configparser.Error:
+            # The library's own words quote the line, which may be the secret.
+            raise CredentialsError("not a shared credentials file") from None
+        if parser.sections() != [_PROFILE] or parser.defaults():
+            raise CredentialsError(f"must have one section, [{_PROFILE}]")
+        values = dict(parser[_PROFILE])
+        if sorted(values) != sorted(_REQUIRED) or not all(values.values()):
+            raise CredentialsError(f"must hold {' and '.join(_REQUIRED)}, and nothing else")
+        return cls(values["aws_access_key_id"], values["aws_secret_access_key"])
+
+
+def store(key: AccessKey, path: Path, owner: tuple[int, int]) -> None:
+    """Replace the file in one step; it is never readable to others than its owner, a user's and a group's number.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        os.fchown(descriptor, *owner)
+        file.write(key.text())
+    new.replace(path)
+
+
+def main() -> None:
+    """Store the key and let both services take it; who waits for an answer keeps waiting undisturbed.
+
+    Raises:
+        SystemExit: it is no key, it cannot be stored, or a service does not come back.
+    """
+    log_to_stderr()
+    try:
+        key = AccessKey.parse(sys.stdin.read())
+        account = pwd.getpwnam(USER)
+        store(key, PATH, (account.pw_uid, account.pw_gid))
+        log.info("stored %s in %s", key, PATH)
+        subprocess.run(["/usr/bin/systemctl", "reload-or-restart", WEB], check=True)  # noqa: S603 - ours
+        subprocess.run(["/usr/bin/systemctl", "restart", LISTENER], check=True)  # noqa: S603 - ours
+    except (CredentialsError, KeyError, OSError, subprocess.CalledProcessError) as error:
+        raise SystemExit(f"the key was not taken: {error}") from error
+
+
+if __name__ == "__main__":
+    main()

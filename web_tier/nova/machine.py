@@ -1,0 +1,71 @@
+"""`python -m web_tier.nova.machine`: this machine serves the web tier, with the units and the site that it ships."""
+
+import logging
+import pwd
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from novaburst.settings import SettingsError
+from web_tier.logs import log_to_stderr
+from web_tier.settings import WebSettings
+from web_tier.site import LISTEN, render
+
+log = logging.getLogger(__name__)
+
+USER = "novaburst"
+WEB, LISTENER = "novaburst-web.service", "novaburst-listener.service"
+
+_UNITS = Path(__file__).parents[1] / "systemd"
+
+
+def place(root: Path, settings: WebSettings) -> None:
+    """Put the units and the nginx site of these settings below `root`; done again, nothing changes.
+
+    Raises:
+        OSError: a file cannot be written; nginx, for one, is not installed.
+    """
+    for unit in sorted(_UNITS.glob("*.service")):
+        (root / "etc/systemd/system" / unit.name).write_text(unit.read_text())
+    nginx = root / "etc/nginx"
+    site, enabled = nginx / "sites-available/novaburst", nginx / "sites-enabled/novaburst"
+    site.write_text(render(settings, LISTEN))
+    if not enabled.is_symlink():
+        enabled.symlink_to("../sites-available/novaburst")
+    # The distribution's page of welcome listens at the same place.
+    (nginx / "sites-enabled/default").unlink(missing_ok=True)
+
+
+def serve(run: Callable[[Sequence[str]], object]) -> None:
+    """Start, or start again, what `place` has put there; `run` runs a command and raises what it likes."""
+    run(["systemctl", "daemon-reload"])
+    run(["systemctl", "enable", WEB, LISTENER])
+    # Restarted rather than reloaded: after an upgrade gunicorn's master, too, must be the new one.
+    run(["systemctl", "restart", WEB, LISTENER])
+    run(["nginx", "-t", "-q"])
+    run(["systemctl", "reload-or-restart", "nginx.service"])
+
+
+def main() -> None:
+    """Make the user, place the files, start the services; by root, with the settings in the environment.
+
+    Raises:
+        SystemExit: a setting is wrong, or a command failed; the text says which.
+    """
+    log_to_stderr()
+
+    def run(command: Sequence[str]) -> None:
+        log.info("%s", " ".join(command))
+        subprocess.run(command, check=True)  # noqa: S603 - the commands above
+
+    try:
+        if USER not in {entry.pw_name for entry in pwd.getpwall()}:
+            run(["useradd", "--system", "--shell", "/usr/sbin/nologin", USER])
+        place(Path("/"), WebSettings.load())
+        serve(run)
+    except (OSError, SettingsError, subprocess.CalledProcessError) as error:
+        raise SystemExit(f"this machine does not serve the web tier: {error}") from error
+
+
+if __name__ == "__main__":
+    main()
