@@ -125,9 +125,8 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stor
         await writer.drain()
 
 
-async def main(port: int, latency: float) -> None:
+async def main(port: int, latency: float, store: Store) -> None:
     """Serve until killed."""
-    store = Store()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await serve(reader, writer, store, latency)
@@ -137,4 +136,4 @@ async def main(port: int, latency: float) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), float(sys.argv[2]) / 1000))
+    asyncio.run(main(int(sys.argv[1]), float(sys.argv[2]) / 1000, Store()))

@@ -9,6 +9,7 @@ from werkzeug.routing import PathConverter
 from web_tier import (
     collection,
     course_clients,
+    description,
     downloads,
     events,
     fleet,
@@ -55,6 +56,7 @@ def create_app(settings: WebSettings | None = None) -> Flask:
         events,
         fleet,
         scale,
+        description,
         course_clients,
     ):
         app.register_blueprint(module.blueprint)
