@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_SSH = "/usr/bin/ssh"
 _COMMAND = ("sudo", "/opt/novaburst/venv/bin/python", "-m", "web_tier.nova.credentials")
 # cloud-init writes the host's public keys to the console between these, in the form of known_hosts.
 _HOST_KEYS = re.compile(r"-----BEGIN SSH HOST KEY KEYS-----\s(.*?)-----END SSH HOST KEY KEYS-----", re.DOTALL)
@@ -99,7 +100,7 @@ def deliver(key: AccessKey, to: Destination, folder: Path) -> None:
     name = to.address if to.port == 22 else f"[{to.address}]:{to.port}"
     known = folder / "known_hosts"
     known.write_text("".join(f"{name} {line}\n" for line in to.host_keys))
-    command = ["/usr/bin/ssh", "-p", str(to.port), "-l", to.user, "-F", "none"]
+    command = [_SSH, "-p", str(to.port), "-l", to.user, "-F", "none"]
     options = {
         "BatchMode": "yes",
         "ConnectTimeout": str(_CONNECT_SECONDS),

@@ -1,0 +1,30 @@
+"""cloud-init's own schema, out of Debian's package, which is unpacked and never installed: it would configure this
+machine at its next boot."""
+
+import functools
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).resolve().parents[4] / ".novaburst" / "cloud-init"
+_SCHEMA = "usr/lib/python3/dist-packages/cloudinit/config/schemas/schema-cloud-config-v1.json"
+
+
+@functools.cache
+def schema() -> Any:
+    """The schema of cloud-config, fetched once in a checkout."""
+    if not FOLDER.exists():
+        FOLDER.parent.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=FOLDER.parent) as made:
+            folder = Path(made)
+            options = ["-qq", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3"]
+            fetched = subprocess.run(
+                ["apt-get", *options, "download", "cloud-init"], cwd=folder, capture_output=True, text=True, check=False
+            )
+            assert fetched.returncode == 0, f"{fetched.stderr}\n(does apt know its packages? apt-get update)"
+            [package] = folder.glob("cloud-init_*.deb")
+            subprocess.run(["dpkg-deb", "--extract", package, folder / "unpacked"], check=True)
+            (folder / "unpacked").rename(FOLDER)
+    return json.loads((FOLDER / _SCHEMA).read_text())
