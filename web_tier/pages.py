@@ -1,19 +1,31 @@
 """The pages for people: upload at GET /, and a batch at its permanent address."""
 
+from itertools import islice
+from typing import Any
+
 from flask import Blueprint, Response, jsonify, make_response, render_template, request
 
+from novaburst.bounds import RETENTION_DAYS
 from novaburst.error_codes import REMEDIES, ErrorCode
 from web_tier.health import state_of_affairs
+from web_tier.images import as_json, moment
 from web_tier.problems import Problem
 from web_tier.tier import tier
 
 blueprint = Blueprint("pages", __name__, template_folder="templates", static_folder="static", static_url_path="/static")
 
-# Nothing is fetched from elsewhere, nothing runs inline; previews are blobs of the browser's own.
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self';"
-    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
+# Images on one page; list.js shows as many.
+_PAGE = 60
+_HEADERS = {
+    # Nothing is fetched from elsewhere, nothing runs inline; previews are blobs of the browser's own.
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self';"
+        " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
 
 
 @blueprint.get("/")
@@ -33,13 +45,26 @@ def home() -> Response:
 
 @blueprint.get("/batches/<batch>")
 def batch(batch: str) -> Response:
-    """A batch's own page."""
-    if tier().store.batch_created(batch) is None:
+    """A batch's own page, with its images as they stand; `?page=` is for browsers without scripts."""
+    store = tier().store
+    created = store.batch_created(batch)
+    if created is None:
         raise Problem(404, "There is no such batch, or it has expired. Check the address, or start a new batch.")
-    return _page(batch)
+    counts = store.counts(batch)
+    last_page = max(1, -(-counts.total // _PAGE))
+    number = min(max(request.args.get("page", 1, int), 1), last_page)
+    images = islice(store.all_of(batch, _PAGE), (number - 1) * _PAGE, number * _PAGE)
+    shown = {"counts": counts, "images": [as_json(image) for image in images], "number": number, "last_page": last_page}
+    return _page(batch, created=moment(created), **shown)
 
 
-def _page(batch: str | None) -> Response:
+@blueprint.app_template_filter("percent")
+def percent(score: float) -> str:
+    """A score as words.js writes it."""
+    return "<1 %" if 0 < score < 0.01 else f"{score:.0%}".replace("%", " %")
+
+
+def _page(batch: str | None, **shown: Any) -> Response:
     settings = tier().settings
     response = make_response(
         render_template(
@@ -48,12 +73,11 @@ def _page(batch: str | None) -> Response:
             max_bytes=settings.max_image_bytes,
             limit=f"{settings.max_image_bytes / 2**20:.3g} MB",
             too_large=REMEDIES[ErrorCode.TOO_LARGE],
+            days=RETENTION_DAYS,
+            **shown,
         )
     )
-    response.headers["Content-Security-Policy"] = _POLICY
-    response.headers["Referrer-Policy"] = "no-referrer"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Cache-Control"] = "no-store"
+    response.headers.update(_HEADERS)
     return response
 
 

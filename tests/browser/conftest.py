@@ -14,18 +14,19 @@ import boto3
 import pytest
 import requests
 from moto.server import ThreadedMotoServer
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwright
 
 from novaburst.bounds import MAX_MESSAGE_BYTES
 from novaburst.contract import Failure, Guess, Request, Result, result_key
 from novaburst.error_codes import ErrorCode
+from tests.browser.photos import photo
 from web_tier.deployment import Deployment
 from web_tier.settings import WebSettings
 
 CHROMIUM = "/usr/bin/chromium"
 PREFIX = "novapage"
 # A loaded machine may take long; an expectation that holds is met at once all the same.
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=60_000)
 SHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
 
 
@@ -127,6 +128,14 @@ def site(processes: str, deployment: Deployment) -> Iterator[Site]:
     thread.join(10)
 
 
+@pytest.fixture
+def photos(site: Site) -> list[FilePayload]:
+    chosen = {"espresso.png": "#6b3f1d", "дом.png": "#c23b3b", "snail.png": "#4a8f3c", "palace.png": "#d6a52c"}
+    labels = ("espresso", "palace", "snail", "daisy")
+    site.labels |= dict(zip(chosen, labels, strict=True))
+    return [photo(name, colour) for name, colour in chosen.items()]
+
+
 def _serve(site: Site, deployment: Deployment, stop: threading.Event) -> None:
     while not stop.is_set():
         site.working.wait()
@@ -165,7 +174,7 @@ def page(browser: Browser) -> Iterator[Page]:
     """A page that fails its test on any error in its console or script, and on any request to another host."""
     context = browser.new_context(viewport={"width": 1200, "height": 860}, accept_downloads=True)
     page = context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(60_000)
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)

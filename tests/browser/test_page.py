@@ -1,41 +1,15 @@
 """The upload page in a real browser, before a real gunicorn."""
 
 import csv
-import io
 import json
 import re
 from pathlib import Path
 
 import pytest
-from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from tests.browser.conftest import SHOTS, Site
-
-
-def photo(name: str, colour: str) -> FilePayload:
-    image = io.BytesIO()
-    Image.linear_gradient("L").convert("RGB").resize((320, 240)).save(image, "PNG")
-    picture = Image.blend(Image.open(image), Image.new("RGB", (320, 240), colour), 0.6)
-    image = io.BytesIO()
-    picture.save(image, "PNG")
-    return {"name": name, "mimeType": "image/png", "buffer": image.getvalue()}
-
-
-def file(name: str, kind: str, data: bytes) -> FilePayload:
-    return {"name": name, "mimeType": kind, "buffer": data}
-
-
-@pytest.fixture
-def photos(site: Site) -> list[FilePayload]:
-    chosen = {"espresso.png": "#6b3f1d", "дом.png": "#c23b3b", "snail.png": "#4a8f3c", "palace.png": "#d6a52c"}
-    labels = ("espresso", "palace", "snail", "daisy")
-    site.labels |= dict(zip(chosen, labels, strict=True))
-    return [photo(name, colour) for name, colour in chosen.items()]
-
-
-def row(page: Page, name: str) -> object:
-    return page.locator(".image", has=page.locator(f".name[title='{name}']"))
+from tests.browser.photos import file, photo
 
 
 def upload(page: Page, site: Site, files: list[FilePayload]) -> None:
@@ -56,7 +30,7 @@ def test_uploaded_photos_show_their_labels_and_the_batch_reopens_at_its_address(
     page.screenshot(path=SHOTS / "results.png", full_page=True)
     page.reload()
     expect(page.locator(".image.done")).to_have_count(4)
-    # Four uploads run at once, so the order of arrival is not that of the choice.
+    # Requests run side by side, so the order of arrival need not be that of the choice.
     assert sorted(page.locator(".image.done .label").all_text_contents()) == ["daisy", "espresso", "palace", "snail"]
     expect(page.locator("#summary")).to_have_text("4 of 6 classified · 2 without a label")
 
@@ -69,13 +43,12 @@ def test_results_arrive_while_the_page_is_open_without_a_reload(
     expect(page.locator(".image.pending .label")).to_have_text(["Waiting for a worker…"] * 4)
     expect(page.locator("#summary")).to_have_text("0 of 4 classified · 4 to go")
     # Whoever waits sees what for, and on pointing at it why.
-    expect(page.locator("#fleet")).to_contain_text("0 workers running · 1 more wanted", timeout=10_000)
-    expect(page.locator("#fleet")).to_have_attribute("title", re.compile(r"waiting.* 1 wanted by proportional"))
+    expect(page.locator("#fleet-line")).to_contain_text("None running · 1 more wanted")
+    expect(page.locator("#fleet-line")).to_have_attribute("title", re.compile(r"waiting.* 1 wanted by proportional"))
     page.screenshot(path=SHOTS / "waiting.png", full_page=True)
     site.working.set()
     expect(page.locator(".image.done")).to_have_count(4)
     expect(page.locator("#overall")).to_have_js_property("position", 1)
-    expect(page.locator("#fleet")).to_be_hidden()
 
 
 def test_the_other_guesses_open_and_both_downloads_hold_the_batch(
@@ -83,11 +56,11 @@ def test_the_other_guesses_open_and_both_downloads_hold_the_batch(
 ) -> None:
     upload(page, site, photos[:2])
     expect(page.locator(".image.done")).to_have_count(2)
-    page.locator("summary").first.click()
+    page.locator(".more summary").first.click()
     expect(page.locator(".top5").first).to_contain_text("small espresso")
     with page.expect_download() as download:
         page.click("#csv")
-    rows = list(csv.DictReader(Path(download.value.path()).read_text().splitlines()))
+    rows = list(csv.DictReader(Path(download.value.path()).read_text("utf-8-sig").splitlines()))
     assert {line["name"]: line["label"] for line in rows} == {"espresso.png": "espresso", "дом.png": "palace"}
     with page.expect_download() as download:
         page.click("#json")
@@ -111,12 +84,19 @@ def test_files_can_be_dropped_and_more_join_the_same_batch(page: Page, site: Sit
     assert page.url == address
 
 
-def test_many_files_at_once_are_all_answered(page: Page, site: Site) -> None:
-    files = [photo(f"{number}.png", "#446688") for number in range(60)]
-    site.labels |= {f"{number}.png": f"thing {number}" for number in range(60)}
+def test_many_files_at_once_are_all_answered_and_shown_a_page_at_a_time(page: Page, site: Site) -> None:
+    picture = photo("", "#446688")["buffer"]
+    files = [file(f"{number}.png", "image/png", picture) for number in range(70)]
+    site.labels |= {f"{number}.png": f"thing {number}" for number in range(70)}
     upload(page, site, files)
-    expect(page.locator("#summary")).to_have_text("60 of 60 classified", timeout=45_000)
+    expect(page.locator("#summary")).to_have_text("70 of 70 classified", timeout=45_000)
     expect(page.locator(".image")).to_have_count(60)
+    expect(page.locator("#place")).to_have_text("1 to 60 of 70")
+    page.get_by_role("button", name="Next").click()
+    expect(page.locator(".image .label")).to_have_text([f"thing {number}" for number in range(60, 70)])
+    # What is sought is sought in all pages.
+    page.get_by_role("searchbox").fill("thing 12")
+    expect(page.locator(".image .label")).to_have_text(["thing 12"])
 
 
 def test_a_file_that_is_too_large_is_refused_in_words_without_being_sent(
@@ -152,7 +132,7 @@ def test_an_unknown_batch_is_explained(browser: Browser, site: Site) -> None:
         assert response.status == 404
         expect(page.locator("main")).to_contain_text("There is no such batch")
         page.get_by_role("link", name="Start a new batch").click()
-        expect(page.locator("h1")).to_have_text("What is in your photos?")
+        expect(page.locator(".intro h1")).to_have_text("What is in your photos?")
 
 
 def test_the_page_works_with_the_keyboard_alone(page: Page, site: Site) -> None:

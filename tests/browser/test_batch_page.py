@@ -1,0 +1,258 @@
+"""What a person can do with a batch: search, sort, send again, come back in the middle, delete; and how it reads."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, FilePayload, Page, Route, expect
+
+from tests.browser.conftest import SHOTS, Site
+from tests.browser.photos import file, photo
+
+UPLOADS = "**/api/v1/upload*"
+LABELS = ".image .label"
+
+
+@pytest.fixture
+def batch(page: Page, site: Site, photos: list[FilePayload]) -> Page:
+    """A page with four answers, labelled espresso, palace, snail and daisy, and a text file's error."""
+    page.goto(site.url)
+    page.set_input_files("#files", [*photos, file("notes.txt", "text/plain", b"no image")])
+    expect(page.locator("#summary")).to_have_text("4 of 5 classified · 1 without a label")
+    return page
+
+
+def test_images_are_filtered_sorted_and_searched_by_name_and_label(batch: Page) -> None:
+    labels = batch.locator(LABELS)
+    batch.get_by_label("Failed 1").check()
+    expect(labels).to_have_text(["Not classified"])
+    batch.get_by_label("Done 4").check()
+    batch.get_by_label("Sort").select_option("Label")
+    expect(labels).to_have_text(["daisy", "espresso", "palace", "snail"])
+    batch.get_by_label("Sort").select_option("Name")
+    expect(labels).to_have_text(["espresso", "daisy", "snail", "palace"])
+    search = batch.get_by_role("searchbox")
+    search.fill("PAL")
+    # One by its label, the other by its name.
+    expect(labels).to_have_text(["daisy", "palace"])
+    search.fill("no such thing")
+    expect(batch.locator("#no-match")).to_be_visible()
+    batch.get_by_role("button", name="Show all").click()
+    expect(labels).to_have_text(["espresso", "palace", "snail", "daisy", "Not classified"])
+
+
+def test_the_panel_of_workers_says_what_is_decided_and_why_and_draws_it(
+    page: Page, site: Site, photos: list[FilePayload]
+) -> None:
+    site.working.clear()
+    page.goto(site.url)
+    page.set_input_files("#files", photos)
+    expect(page.locator("#decisions li").first).to_contain_text("Start 1 worker")
+    expect(page.locator("#decisions .reason").first).to_contain_text("wanted by proportional")
+    expect(page.locator("#figure-waiting")).to_have_text("4")
+    expect(page.locator("#charts svg").first).to_have_attribute(
+        "aria-label", re.compile("Images to do: now .*4 waiting")
+    )
+    expect(page.locator("#charts svg path").first).to_have_attribute("d", re.compile("^M.*Z$"))
+    page.screenshot(path=SHOTS / "workers.png", full_page=True)
+    site.working.set()
+    expect(page.locator("#figure-waiting")).to_have_text("0")
+    expect(page.locator("#figure-pace")).not_to_have_text("0")
+
+
+def test_without_a_place_in_the_stream_results_arrive_all_the_same(
+    browser: Browser, site: Site, photos: list[FilePayload]
+) -> None:
+    # A page of its own: the browser itself writes the refusal into the console.
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.route("**/events*", lambda route: route.fulfill(status=503, headers={"Retry-After": "5"}))
+        page.goto(site.url)
+        page.set_input_files("#files", photos)
+        expect(page.locator("#summary")).to_have_text("4 of 4 classified")
+        expect(page.locator("#trouble")).to_be_hidden()
+
+
+def test_files_that_are_sent_again_go_as_the_same_request_so_that_none_is_taken_twice(
+    browser: Browser, site: Site, photos: list[FilePayload]
+) -> None:
+    keys: list[str] = []
+
+    def take_it_but_lose_the_answer(route: Route) -> None:
+        keys.append(route.request.headers["idempotency-key"])
+        route.fetch()
+        route.abort()
+
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(site.url)
+        page.route(UPLOADS, take_it_but_lose_the_answer)
+        page.set_input_files("#files", photos)
+        expect(page.locator("#unsent")).to_contain_text(
+            "4 files could not be sent: espresso.png, дом.png, snail.png and"
+        )
+        page.screenshot(path=SHOTS / "unsent.png", full_page=True)
+        page.unroute(UPLOADS)
+        page.locator("#unsent").get_by_role("button", name="Send again").click()
+        expect(page.locator("#summary")).to_have_text("4 of 4 classified")
+        expect(page.locator("#unsent")).to_be_hidden()
+        page.reload()
+        expect(page.locator("#summary")).to_have_text("4 of 4 classified")
+    assert len(keys) > 1
+    assert len(set(keys)) == 1
+
+
+def test_after_a_reload_in_the_middle_of_the_upload_only_what_is_missing_is_sent(
+    browser: Browser, site: Site, photos: list[FilePayload]
+) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(site.url)
+        page.set_input_files("#files", photos[:2])
+        expect(page.locator("#summary")).to_have_text("2 of 2 classified")
+        page.route(UPLOADS, lambda route: route.abort())
+        page.set_input_files("#files", photos[2:])
+        expect(page.locator("#unsent")).to_contain_text("2 files could not be sent")
+        page.unroute(UPLOADS)
+        page.reload()
+        expect(page.locator("#left-over")).to_contain_text("2 files had not been sent when this page was closed")
+        expect(page.locator("#summary")).to_have_text("2 of 2 classified")
+        page.set_input_files("#files", photos)
+        expect(page.locator("#summary")).to_have_text("4 of 4 classified")
+        expect(page.locator("#left-over")).to_have_text(
+            re.compile("^Left out 2 files that this batch has already. *Close$")
+        )
+        page.reload()
+        expect(page.locator("#summary")).to_have_text("4 of 4 classified")
+        expect(page.locator("#left-over")).to_be_hidden()
+
+
+def test_a_whole_folder_is_sent_without_what_nobody_means_to_send(page: Page, site: Site, tmp_path: Path) -> None:
+    (tmp_path / "trip" / "day one").mkdir(parents=True)
+    for path in ("trip/first.png", "trip/day one/second.png", "trip/.DS_Store"):
+        (tmp_path / path).write_bytes(photo("", "#aa5533")["buffer"])
+    site.labels |= {"first.png": "yurt", "second.png": "goose"}
+    page.goto(site.url)
+    page.set_input_files("#folder", tmp_path / "trip")
+    expect(page.locator("#summary")).to_have_text("2 of 2 classified")
+    assert sorted(page.locator(LABELS).all_text_contents()) == ["goose", "yurt"]
+
+
+def test_an_image_can_be_pasted_and_has_a_preview(page: Page, site: Site, photos: list[FilePayload]) -> None:
+    page.goto(site.url)
+    page.evaluate(
+        """([name, bytes]) => {
+            const clipboardData = new DataTransfer();
+            clipboardData.items.add(new File([new Uint8Array(bytes)], name, { type: "image/png" }));
+            document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true }));
+        }""",
+        [photos[0]["name"], list(photos[0]["buffer"])],
+    )
+    expect(page.locator(LABELS)).to_have_text(["espresso"])
+    expect(page.locator(".thumb img")).to_have_js_property("naturalHeight", 192)
+
+
+def test_a_batch_can_be_deleted_and_whoever_opens_it_is_told(batch: Page, browser: Browser, site: Site) -> None:
+    address = batch.url
+    batch.get_by_role("button", name="Delete…").click()
+    batch.get_by_role("button", name="Keep it").click()
+    expect(batch.locator(".image")).to_have_count(5)
+    batch.get_by_role("button", name="Delete…").click()
+    batch.get_by_role("button", name="Delete it").click()
+    batch.wait_for_url(f"{site.url}/")
+    expect(batch.locator("#recent")).to_be_hidden()
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(address)
+        expect(page.locator("main")).to_contain_text("There is no such batch")
+
+
+def test_the_start_page_leads_back_to_the_batches_of_this_browser(batch: Page, site: Site) -> None:
+    address = batch.url
+    batch.get_by_role("link", name="New batch").click()
+    expect(batch.locator("#recent li")).to_contain_text("4 of 5 images classified")
+    batch.locator("#recent a").click()
+    batch.wait_for_url(address)
+    expect(batch.locator(".image.done")).to_have_count(4)
+
+
+def test_a_batch_is_worked_with_by_the_keyboard_alone(batch: Page) -> None:
+    focused = batch.locator(":focus")
+    batch.get_by_role("searchbox").focus()
+    batch.keyboard.type("daisy")
+    expect(batch.locator(LABELS)).to_have_text(["daisy"])
+    batch.keyboard.press("Control+A")
+    batch.keyboard.press("Delete")
+    batch.keyboard.press("Tab")
+    expect(focused).to_have_attribute("value", "all")
+    batch.keyboard.press("ArrowRight")
+    batch.keyboard.press("ArrowRight")
+    expect(batch.locator(LABELS)).to_have_text(["Not classified"])
+    batch.keyboard.press("ArrowLeft")
+    expect(batch.locator(LABELS)).to_have_count(4)
+    batch.keyboard.press("Tab")
+    expect(focused).to_have_id("sort")
+    batch.keyboard.press("Tab")
+    batch.keyboard.press("Enter")
+    expect(batch.locator(".top5").first).to_be_visible()
+    outline = "getComputedStyle(document.activeElement).outlineStyle"
+    assert batch.evaluate(outline) == "solid"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_that_keeps_anybody_out(batch: Page, site: Site, scheme: str) -> None:
+    batch.emulate_media(color_scheme=scheme)
+    batch.locator(".more summary").first.click()
+    expect(batch.locator("#decisions li").first).to_be_visible()
+    faults = {"batch": Axe().run(batch).response["violations"]}
+    batch.screenshot(path=SHOTS / f"batch-{scheme}.png", full_page=True)
+    batch.set_viewport_size({"width": 360, "height": 740})
+    faults["phone"] = Axe().run(batch).response["violations"]
+    batch.goto(site.url)
+    expect(batch.locator("#recent")).to_be_visible()
+    faults["start"] = Axe().run(batch).response["violations"]
+    batch.screenshot(path=SHOTS / f"start-{scheme}.png", full_page=True)
+    found = {
+        where: [(fault["id"], [node["html"] for node in fault["nodes"]]) for fault in some]
+        for where, some in faults.items()
+    }
+    assert found == {"batch": [], "phone": [], "start": []}, json.dumps(found, indent=1)
+
+
+def test_nothing_moves_for_whoever_asked_for_less_motion(page: Page, site: Site, photos: list[FilePayload]) -> None:
+    site.working.clear()
+    page.emulate_media(reduced_motion="reduce")
+    page.goto(site.url)
+    page.set_input_files("#files", [file("notes.txt", "text/plain", b"no image")])
+    expect(page.locator(".pending .thumb")).to_be_visible()
+    assert page.evaluate("getComputedStyle(document.querySelector('.thumb'), '::before').animationName") == "none"
+
+
+def test_without_javascript_a_batch_shows_its_results_page_by_page(batch: Page, browser: Browser, site: Site) -> None:
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(batch.url)
+        expect(page.locator("#summary")).to_have_text("4 of 5 classified · 1 without a label")
+        expect(page.locator(".image.done .label")).to_have_count(4)
+        expect(page.locator(".image.failed .error")).to_contain_text("convert it to JPEG or PNG")
+        expect(page.locator("#search")).to_be_hidden()
+        page.locator(".more summary").first.click()
+        expect(page.locator(".image.done .top5").first).to_contain_text("small ")
+        page.screenshot(path=SHOTS / "without-javascript.png", full_page=True)
+
+
+def test_without_javascript_a_waiting_batch_loads_itself_again(
+    browser: Browser, site: Site, photos: list[FilePayload]
+) -> None:
+    site.working.clear()
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(site.url)
+        page.set_input_files("#files", photos[:1])
+        page.get_by_role("button", name="Upload").click()
+        page.wait_for_url("**/batches/*")
+        expect(page.locator(".image.pending .label")).to_have_text("Waiting for a worker…")
+        site.working.set()
+        expect(page.locator(".image.done .label")).to_have_text("espresso")

@@ -1,0 +1,130 @@
+// The panel of workers: how many, why, how fast, what for, and how that went over time.
+import { Chart } from "./chart.js";
+import { History } from "./history.js";
+import { clock, duration, money, number, some } from "./words.js";
+
+// Between two looks, in milliseconds: while there is work or a worker, and otherwise.
+const BUSY = 3000;
+const QUIET = 15_000;
+// The times that the charts can show, in milliseconds: the shortest that holds all that has happened.
+const SPANS = [5 * 60_000, 15 * 60_000, 60 * 60_000];
+const DECISIONS = 6;
+const element = (id) => document.getElementById(id);
+
+export class Fleet {
+  #timer = null;
+  #charts = [];
+  #history = new History();
+  #busy;
+
+  // `busy` says whether this page waits for images.
+  constructor(busy) {
+    this.#busy = busy;
+  }
+
+  // Where the panel has room beside the images, it is open.
+  unfold() {
+    element("fleet-panel").open = matchMedia("(min-width: 1080px)").matches;
+  }
+
+  start() {
+    this.#charts = [
+      new Chart(element("charts"), {
+        title: "Images to do",
+        series: [
+          { kind: "second", word: "in work", value: (sample) => sample.in_flight },
+          { kind: "first", word: "waiting", value: (sample) => Math.max(0, sample.backlog - sample.in_flight) },
+        ],
+        stacked: true,
+      }),
+      new Chart(element("charts"), {
+        title: "Workers",
+        series: [
+          { kind: "second", word: "running", value: (sample) => sample.running },
+          { kind: "first", word: "starting", value: (sample) => sample.pending },
+        ],
+        stacked: true,
+      }),
+      new Chart(element("charts"), {
+        title: "Images a minute",
+        series: [{ kind: "second", word: "answered", value: (sample) => sample.images_a_minute }],
+      }),
+    ];
+    document.addEventListener("visibilitychange", () => this.look());
+    this.look();
+  }
+
+  async look() {
+    clearTimeout(this.#timer);
+    if (document.hidden) return;
+    let pause = QUIET;
+    try {
+      const response = await fetch("/api/v1/fleet", { headers: { Accept: "application/json" } });
+      if (!response.ok) throw new Error(`the server answered ${response.status}`);
+      const fleet = await response.json();
+      this.#show(fleet);
+      if (this.#busy() || fleet.counts.backlog || fleet.instances.length || fleet.pace.pending) pause = BUSY;
+    } catch {
+      element("fleet-line").textContent = "Not known just now";
+    }
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.look(), pause);
+  }
+
+  #show(fleet) {
+    const { counts, pace } = fleet;
+    const inState = (state) => fleet.instances.filter((instance) => instance.state === state).length;
+    const [running, starting] = [inState("running"), inState("pending")];
+    const left = pace.pending && pace.seconds_to_finish !== null ? `about ${duration(pace.seconds_to_finish)}` : "–";
+    element("fleet-line").textContent = line(running, starting, counts.backlog, fleet.plan.launch);
+    element("fleet-line").title = fleet.plan.reason;
+    element("figure-waiting").textContent = number(counts.backlog - counts.in_flight);
+    element("figure-in-work").textContent = number(counts.in_flight);
+    element("figure-running").textContent = number(running);
+    element("figure-starting").textContent = number(starting);
+    element("figure-pace").textContent = number(pace.images_a_minute);
+    element("figure-left").textContent = left;
+    const spent = fleet.cost.so_far;
+    element("figure-cost").textContent = spent === null ? "not known" : money(spent, fleet.cost.currency);
+    this.#history.enter(fleet);
+    const now = Date.parse(fleet.at);
+    const from = now - this.#span(now);
+    for (const chart of this.#charts) chart.draw(this.#history.samples(from), from, now);
+    const decisions = this.#history.decisions(DECISIONS);
+    element("no-decisions").hidden = decisions.length > 0;
+    element("decisions").replaceChildren(...decisions.map(decisionLine));
+  }
+
+  #span(now) {
+    const longest = SPANS.at(-1);
+    const busy = this.#history.samples(now - longest).find((sample) => sample.backlog || sample.pending || sample.running);
+    return SPANS.find((span) => !busy || busy.time >= now - span) ?? longest;
+  }
+}
+
+function line(running, starting, backlog, launch) {
+  const words = [running ? `${number(running)} running` : "None running"];
+  if (starting) words.push(`${number(starting)} starting`);
+  if (launch) words.push(`${number(launch)} more wanted`);
+  if (backlog) words.push(`${some(backlog, "image")} to do`);
+  return words.join(" · ");
+}
+
+function decisionLine(decision) {
+  const row = element("decision").content.firstElementChild.cloneNode(true);
+  const moment = new Date(decision.at);
+  row.querySelector(".did").textContent = did(decision);
+  row.querySelector("time").textContent = clock(moment);
+  row.querySelector("time").dateTime = decision.at;
+  row.querySelector(".reason").textContent = decision.reason;
+  return row;
+}
+
+function did(decision) {
+  const words = [];
+  if (decision.launch) words.push(`Start ${some(decision.launch, "worker")}`);
+  if (decision.start) words.push(`Wake ${some(decision.start, "worker")}`);
+  if (decision.terminate) words.push(`End ${some(decision.terminate, "worker")}`);
+  if (words.length) return words.join(", ");
+  return decision.want || decision.have ? `Keep ${some(decision.have, "worker")}` : "No worker needed";
+}

@@ -1,0 +1,224 @@
+// The page: puts its parts together and shows how far the batch is.
+import { Batch } from "./batch.js";
+import { chosen, dropped, pasted } from "./files.js";
+import { Fleet } from "./fleet.js";
+import { Leftover } from "./leftover.js";
+import { List } from "./list.js";
+import { batches, forgetBatch, rememberBatch } from "./remembered.js";
+import { Stream } from "./stream.js";
+import { NotSentError, Uploads } from "./uploads.js";
+import { day, megabytes, names, number, some } from "./words.js";
+
+// Changes within this time are drawn together, in milliseconds; a drawing that took long is followed by a longer pause.
+const DRAW = 80;
+// Between two announcements to those who listen to the page, in milliseconds.
+const SAY = 5000;
+
+const element = (id) => document.getElementById(id);
+const app = element("app");
+const batch = new Batch(app.dataset.batch || null, draw);
+const fleet = new Fleet(() => batch.counts().pending > 0);
+const stream = new Stream(batch, hear);
+const leftover = new Leftover(batch);
+const uploads = new Uploads(batch, {
+  open: openBatch,
+  answered: () => stream.follow(),
+  maxBytes: Number(app.dataset.maxBytes),
+  tooLarge: app.dataset.tooLarge,
+});
+const list = new List(batch, { changed: draw, again: (items) => uploads.again(items) });
+let timer = null;
+let pause = DRAW;
+let opening = null;
+let saidAt = 0;
+
+function draw() {
+  timer ??= setTimeout(() => {
+    const began = performance.now();
+    timer = null;
+    show();
+    pause = Math.max(DRAW, 4 * (performance.now() - began));
+  }, pause);
+}
+
+function show() {
+  const counts = batch.counts();
+  if (!batch.loaded) return; // what the server wrote into the page is on show
+  summarise(counts);
+  showSending(counts);
+  showUnsent();
+  list.show(counts);
+  leftover.keep();
+  if (batch.id) rememberBatch(batch.id, { done: counts.done, all: counts.all });
+}
+
+function summarise(counts) {
+  const words = [`${number(counts.done)} of ${number(counts.all)} classified`];
+  if (counts.failed) words.push(`${number(counts.failed)} without a label`);
+  if (counts.pending) words.push(`${number(counts.pending)} to go`);
+  element("summary").textContent = words.join(" · ");
+  element("overall").max = Math.max(1, counts.all);
+  element("overall").value = counts.done + counts.failed;
+  const part = Math.floor((100 * (counts.done + counts.failed)) / Math.max(1, counts.all));
+  document.title = counts.pending ? `${part} % · Novaburst` : "Batch · Novaburst: what is in your photos?";
+  say(words.join(", "), counts.pending === 0);
+}
+
+function say(words, last) {
+  const now = performance.now();
+  if (element("said").textContent === words || (!last && now - saidAt < SAY)) return;
+  saidAt = now;
+  element("said").textContent = words;
+}
+
+function showSending(counts) {
+  element("sending").hidden = counts.local === 0;
+  if (!counts.local) return;
+  element("sent").max = Math.max(1, uploads.allBytes);
+  element("sent").value = uploads.sentBytes;
+  const sent = `${megabytes(uploads.sentBytes)} of ${megabytes(uploads.allBytes)}`;
+  element("sending-words").textContent = `Sending: ${some(counts.local, "file")} to go, ${sent}. Keep this page open until they are sent.`;
+}
+
+function showUnsent() {
+  const items = batch.ofState("unsent");
+  element("unsent").hidden = items.length === 0;
+  if (!items.length) return;
+  const reasons = [...new Set(items.map((item) => item.fault))].join(" ");
+  const words = `${some(items.length, "file")} could not be sent: ${names(items)}. ${reasons}`;
+  const line = element("unsent").querySelector("p");
+  if (line.textContent !== words) line.textContent = words;
+}
+
+// From the stream: trouble in words, null when there is none, "deleted" when the batch is gone.
+function hear(news) {
+  if (news === "deleted") {
+    forgetBatch(batch.id);
+    news = "This batch was deleted.";
+  }
+  element("trouble").hidden = news === null;
+  element("trouble").textContent = news ?? "";
+}
+
+function openBatch() {
+  if (batch.id) return batch.id;
+  opening ??= fetch("/api/v1/batches", { method: "POST" })
+    .then(async (response) => {
+      if (!response.ok) throw new Error();
+      const made = await response.json();
+      batch.id = made.batch;
+      history.replaceState(null, "", made.page);
+      showBatch(new Date());
+      stream.follow();
+      return batch.id;
+    })
+    .catch(() => {
+      throw new NotSentError("The server cannot be reached. Check the connection, then try again.");
+    })
+    .finally(() => { opening = null; });
+  return opening;
+}
+
+function showBatch(created) {
+  element("batch").hidden = false;
+  element("start")?.remove();
+  element("drop").querySelector("strong").textContent = "Add photos";
+  fleet.unfold();
+  app.classList.add("compact");
+  element("new-batch").hidden = false;
+  element("batch-title").textContent = `Batch${created ? ` of ${day(created)}` : ""}`;
+  if (!batch.id) return;
+  element("csv").href = `/api/v1/batches/${batch.id}/results.csv`;
+  element("json").href = `/api/v1/batches/${batch.id}/results.json`;
+  element("drop").action = `/api/v1/upload?batch=${batch.id}`;
+}
+
+function take(files) {
+  const fresh = leftover.sift(files);
+  if (!fresh.length) return;
+  if (!batch.id) showBatch(null);
+  uploads.add(batch.add(fresh));
+  fleet.look();
+}
+
+function listenToFiles() {
+  const drop = element("drop");
+  for (const id of ["files", "folder"]) {
+    element(id).addEventListener("change", (event) => {
+      take(chosen(event.target.files));
+      event.target.value = "";
+    });
+  }
+  drop.addEventListener("submit", (event) => event.preventDefault());
+  for (const kind of ["dragenter", "dragover"]) {
+    document.addEventListener(kind, (event) => {
+      event.preventDefault();
+      drop.classList.add("over");
+    });
+  }
+  document.addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) drop.classList.remove("over");
+  });
+  document.addEventListener("drop", async (event) => {
+    event.preventDefault();
+    drop.classList.remove("over");
+    take(await dropped(event.dataTransfer));
+  });
+  document.addEventListener("paste", (event) => take(pasted(event.clipboardData)));
+  addEventListener("beforeunload", (event) => {
+    leftover.keep();
+    if (batch.counts().local) event.preventDefault();
+  });
+}
+
+function listenToActions() {
+  element("unsent").querySelector("button").addEventListener("click", () => uploads.again(batch.ofState("unsent")));
+  element("copy").addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(location.href);
+      element("copy").textContent = "Copied";
+    } catch {
+      // Browsers allow it on secure addresses only.
+      element("copy").textContent = "Copy the address above";
+    }
+    setTimeout(() => { element("copy").textContent = "Copy link"; }, 3000);
+  });
+  const dialog = element("delete-dialog");
+  element("delete").addEventListener("click", () => dialog.showModal());
+  element("delete-now").addEventListener("click", async (event) => {
+    event.preventDefault();
+    const response = await fetch(`/api/v1/batches/${batch.id}`, { method: "DELETE" }).catch(() => null);
+    if (response?.ok) {
+      forgetBatch(batch.id);
+      location.assign("/");
+    } else {
+      dialog.querySelector(".error").textContent = "It could not be deleted just now. Try again in a moment.";
+      dialog.querySelector(".error").hidden = false;
+    }
+  });
+}
+
+function showRecent() {
+  const known = batches();
+  element("recent").hidden = known.length === 0;
+  element("recent").querySelector("ul").append(...known.map((one) => {
+    const line = document.createElement("li");
+    const link = document.createElement("a");
+    link.href = `/batches/${one.id}`;
+    link.textContent = day(new Date(one.opened));
+    line.append(link, ` ${number(one.done ?? 0)} of ${some(one.all ?? 0, "image")} classified`);
+    return line;
+  }));
+}
+
+// What only works with scripts is on show from here on.
+document.documentElement.classList.add("scripting");
+listenToFiles();
+listenToActions();
+fleet.start();
+if (batch.id) {
+  showBatch(new Date(element("created").dateTime));
+  stream.follow();
+} else {
+  showRecent();
+}

@@ -1,0 +1,88 @@
+// What happens to the batch, as the server tells it: by server-sent events, or by asking where there is no stream.
+const POLL = 2000;
+// After how many answers to ask for a stream again.
+const POLLS = 5;
+// A short break is not worth a word, in milliseconds.
+const PATIENCE = 4000;
+
+export class Stream {
+  #batch;
+  #source = null;
+  #timer = null;
+  #complaint = null;
+  #revision = 0;
+  #tell;
+
+  // `tell` hears of trouble in words, of its end as null, and "deleted" once the batch is gone.
+  constructor(batch, tell) {
+    this.#batch = batch;
+    this.#tell = tell;
+  }
+
+  // Follow the batch from where we are, unless that is under way.
+  follow() {
+    if (this.#source || this.#timer !== null) return;
+    const source = new EventSource(`/api/v1/batches/${this.#batch.id}/events?since=${this.#revision}`);
+    this.#source = source;
+    source.addEventListener("open", () => this.#well());
+    source.addEventListener("image", (event) => {
+      this.#batch.meet(JSON.parse(event.data));
+      if (event.lastEventId) this.#revision = Number(event.lastEventId);
+    });
+    source.addEventListener("counts", () => this.#batch.allTold());
+    source.addEventListener("end", (event) => this.#end(JSON.parse(event.data).reason));
+    source.addEventListener("error", () => {
+      this.#ill();
+      if (source.readyState !== EventSource.CLOSED) return;
+      this.#source = null;
+      this.#poll(POLLS);
+    });
+  }
+
+  async #poll(left) {
+    this.#timer = 0;
+    let pause = POLL;
+    try {
+      const response = await fetch(`/api/v1/batches/${this.#batch.id}?since=${this.#revision}`, {
+        headers: { Accept: "application/json" },
+      });
+      if (response.status === 404) return this.#end("deleted");
+      if (!response.ok) throw new Error(`the server answered ${response.status}`);
+      const news = await response.json();
+      this.#well();
+      this.#revision = news.revision;
+      for (const image of news.images) this.#batch.meet(image);
+      if (news.more) pause = 0;
+      else this.#batch.allTold();
+      if (!news.more && news.counts.total && !news.counts.pending) return this.#end("answered");
+    } catch {
+      this.#ill();
+    }
+    this.#timer = setTimeout(() => {
+      if (left > 1 || pause === 0) return this.#poll(left - 1);
+      this.#timer = null;
+      return this.follow();
+    }, pause);
+  }
+
+  #end(reason) {
+    this.#source?.close();
+    this.#source = null;
+    this.#timer = null;
+    this.#well();
+    this.#batch.allTold();
+    if (reason === "deleted") this.#tell("deleted");
+  }
+
+  #ill() {
+    this.#complaint ??= setTimeout(
+      () => this.#tell("The server cannot be reached just now. Results will be here as soon as it can."), PATIENCE,
+    );
+  }
+
+  #well() {
+    clearTimeout(this.#complaint);
+    this.#complaint = null;
+    this.#tell(null);
+  }
+}
