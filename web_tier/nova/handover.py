@@ -1,0 +1,88 @@
+"""The last stretch: from an address to a web tier that answers, with the AWS key brought to it on the way."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+from openstack.connection import Connection
+
+from web_tier.nova import ready
+from web_tier.nova.delivery import DeliveryError, Destination, deliver, fresh_access_key, host_keys
+from web_tier.nova.problem import NovaError
+from web_tier.nova.ready import Readiness
+
+# Of the machine's console, shown when it stays silent, in lines.
+_LAST_LINES = 15
+
+
+@dataclass(frozen=True)
+class Handover:
+    """How to reach the new machine. `url` is its `/readyz`; `seconds` is how long each stage may take."""
+
+    server_id: str
+    address: str
+    url: str
+    seconds: float
+    # Whether the AWS key is brought, and then as whom, and with which private key (None: the agent's).
+    bring_key: bool
+    prefix: str
+    user: str
+    identity: Path | None
+
+
+def hand_over(cloud: Connection, to: Handover, say: Callable[[str], None]) -> Readiness:
+    """Wait until the web tier is installed, bring it its key unless it has one, wait until it is ready.
+
+    Raises:
+        NovaError: it does not answer in time, or the key did not reach it.
+        openstack.exceptions.SDKException: the console could not be read.
+    """
+    say(f"waiting for {to.url}, up to {to.seconds:.0f} s")
+    seen = ready.wait(to.url, lambda far: far is not Readiness.SILENT, to.seconds)
+    if seen is Readiness.SILENT:
+        raise NovaError(f"nothing answers at {to.url} after {to.seconds:.0f} s{_console(cloud, to)}", _ASK_THE_MACHINE)
+    if seen is Readiness.READY or not to.bring_key:
+        return seen
+    say(f"bringing the AWS key to {to.address}")
+    _bring_key(cloud, to)
+    if ready.wait(to.url, lambda far: far is Readiness.READY, to.seconds) is not Readiness.READY:
+        raise NovaError(
+            f"the web tier has its key and is not ready after {to.seconds:.0f} s",
+            f"Ask it what it lacks: curl {to.url}",
+        )
+    return Readiness.READY
+
+
+_ASK_THE_MACHINE = (
+    "See on the machine what its first boot came to: `cloud-init status --long`, /var/log/cloud-init-output.log. A "
+    "machine that reaches no package index needs --name-server, --index-url or --wheels-url. Run the command again to "
+    "go on waiting."
+)
+
+
+def _bring_key(cloud: Connection, to: Handover) -> None:
+    keys = host_keys(_output(cloud, to))
+    destination = Destination(to.address, to.user, to.identity, keys)
+    try:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            fresh_access_key(boto3.client("iam"), to.prefix) as key,
+        ):
+            deliver(key, destination, Path(folder))
+    except DeliveryError as error:
+        raise NovaError(
+            str(error),
+            "SSH must be open to this machine (--ssh-from), and --ssh-user and --identity must be right; run the "
+            "command again then. Or bring a key yourself: docs/openstack.md says how.",
+        ) from error
+
+
+def _console(cloud: Connection, to: Handover) -> str:
+    lines = [line for line in _output(cloud, to).splitlines() if line.strip()][-_LAST_LINES:]
+    return "; its console ends with:\n" + "\n".join(f"  {line}" for line in lines) if lines else ""
+
+
+def _output(cloud: Connection, to: Handover) -> str:
+    return str(cloud.compute.get_server_console_output(to.server_id)["output"] or "")
