@@ -39,7 +39,7 @@ def idempotency_key() -> str | None:
     """
     key = request.headers.get("Idempotency-Key")
     if key is not None and not _KEY.fullmatch(key):
-        raise Problem(400, "Idempotency-Key must be 1 to 255 printable ASCII characters")
+        raise Problem(400, f"Idempotency-Key must be 1 to 255 printable ASCII characters, not {key[:40]!r}")
     return key
 
 
@@ -184,7 +184,11 @@ class Attempts:
 
 
 def _under_way() -> Problem:
-    return Problem(409, "the first request with this Idempotency-Key is still under way", headers=_RETRY_AFTER)
+    return Problem(
+        409,
+        "the first request with this Idempotency-Key is still under way: repeat it in a moment",
+        headers=_RETRY_AFTER,
+    )
 
 
 def derived_id(created: float, place: int, key: str) -> str:

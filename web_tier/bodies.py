@@ -19,6 +19,9 @@ M = TypeVar("M", bound=BaseModel)
 _FAULTS = 20
 _CHUNK = 64 * 1024
 _WHOLE = ("image/", "application/octet-stream")
+_JSON = "application/json"
+
+NO_FILE = "there is no file in the request: send a multipart/form-data form with files"
 
 
 def incoming() -> tuple[Upload, Iterator[Part]]:
@@ -43,7 +46,7 @@ def incoming() -> tuple[Upload, Iterator[Part]]:
         return upload, upload.whole(request.args.get("name", ""), kind)
     upload.drain()
     if not kind or kind == "application/x-www-form-urlencoded":
-        raise Problem(400, "there is no file in the request: send a multipart/form-data form with files")
+        raise Problem(400, NO_FILE)
     raise Problem(415, f"a body of type {kind} holds no files: send multipart/form-data, or an image as the body")
 
 
@@ -51,7 +54,8 @@ def json_body(model: type[M], max_bytes: int) -> M:
     """The current request's JSON body as a value; no body is an empty object.
 
     Raises:
-        Problem: 413 for a longer body, 400 for what is no JSON, 422 for a value that is not as it should be.
+        Problem: 413 for a longer body, 415 for one of another type, 400 for what is no JSON, 422 for a value that is
+            not as it should be.
     """
     body = bytearray()
     while len(body) <= max_bytes and (chunk := request.stream.read(_CHUNK)):
@@ -59,7 +63,9 @@ def json_body(model: type[M], max_bytes: int) -> M:
     if len(body) > max_bytes:
         # The rest is read and dropped, so that a client that is still sending can read its answer.
         Upload(request.stream, _limits(tier().settings), tier().settings.spool_dir).drain()
-        raise Problem(413, f"the body may have at most {max_bytes:,} bytes")
+        raise Problem(413, f"the body may have at most {max_bytes:,} bytes: send its content in several requests")
+    if body and request.mimetype not in {"", _JSON}:
+        raise Problem(415, f"a body of type {request.mimetype} is not read here: send {_JSON}")
     try:
         return model.model_validate_json(bytes(body) or b"{}")
     except ValidationError as error:

@@ -19,7 +19,7 @@ from web_tier.attempts import idempotency_key
 from web_tier.batches import Batch
 from web_tier.bearer import authorise
 from web_tier.bodies import json_body
-from web_tier.existing import EXPIRED
+from web_tier.existing import no_batch
 from web_tier.images import moment
 from web_tier.problems import Problem
 from web_tier.tier import tier
@@ -58,7 +58,7 @@ def open_batch() -> Response:
     """Make a batch: an empty one for uploads (201), or one of objects in the bucket, queued in the background (202)."""
     asked = json_body(BatchRequest, _MAX_BODY_BYTES)
     if asked.bucket not in {None, tier().settings.in_bucket}:
-        raise Problem(403, f"workers read no other bucket than {tier().settings.in_bucket}: copy the objects there")
+        raise Problem(403, f"workers do not read {asked.bucket!r}: copy the objects to {tier().settings.in_bucket}")
     key = idempotency_key()
     if key is None:
         return _opened(asked, _fill(asked, str(uuid4()), None))
@@ -70,7 +70,7 @@ def open_batch() -> Response:
         else:
             attempt.compare()
             if tier().store.batch_created(attempt.batch) is None:
-                raise Problem(410, "the batch of this request was deleted in the meantime")
+                raise Problem(410, "the batch of this request was deleted in the meantime: use a new Idempotency-Key")
         return _opened(asked, attempt.batch)
 
 
@@ -81,7 +81,7 @@ def _fill(asked: BatchRequest, batch: str, identity: Callable[[int], str] | None
     elif asked.prefix is None:
         tier().store.add_batch(batch, now)
     elif not tier().references.enter_prefix(batch, asked.prefix, now):
-        raise Problem(404, f"there is no object under the prefix {asked.prefix[:200]!r}")
+        raise Problem(404, f"there is no object under the prefix {asked.prefix[:200]!r}: check how it is written")
     return batch
 
 
@@ -111,7 +111,7 @@ def batches() -> Response:
 def delete(batch: str) -> Response:
     """Delete a batch: it is gone at once, its objects now or, when they are many or S3 is away, soon (202)."""
     if not tier().batches.delete(batch):
-        raise Problem(404, EXPIRED)
+        raise no_batch(batch)
     try:
         gone = tier().batches.purge()
     except (BotoCoreError, ClientError, NotDeletedError) as error:
@@ -149,5 +149,5 @@ def _cursor(given: str | None) -> tuple[float, str] | None:
     except ValueError:
         moment_ = math.nan
     if not tilde or not math.isfinite(moment_):
-        raise Problem(400, "after must be as the address in `next` has it")
+        raise Problem(400, f"after must be as the address in `next` has it, not {given[:80]!r}")
     return moment_, batch

@@ -6,7 +6,7 @@ since 2024 use `inputFile` and expect `<name up to its first dot>:<label>`.
 
 from flask import Blueprint, Response, abort
 
-from web_tier.bodies import incoming, patience
+from web_tier.bodies import NO_FILE, incoming, patience
 from web_tier.images import Image
 from web_tier.intake import Taken
 from web_tier.names import stem
@@ -26,7 +26,7 @@ def classify(path: str = "") -> Response:
     taken = tier().intake.take(parts, tier().intake.open_batch())
     body.drain()
     if not taken:
-        return _text(body.shortfall or "there is no file in the request", 400)
+        return _text(body.shortfall or NO_FILE, 400)
     accepted = [one.image.id for one in taken if one.accepted]
     images = tier().answers.wait_for(accepted, seconds) if accepted else {}
     lines = [_line(one, images.get(one.image.id, one.image)) for one in taken]

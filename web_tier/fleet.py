@@ -32,7 +32,9 @@ def fleet() -> Response:
     try:
         observation, plan = parts.fleet()
     except ObservationError as error:
-        raise Problem(503, f"the fleet cannot be described just now: {error}") from error
+        raise Problem(
+            503, f"the fleet cannot be described just now: {error}; ask again in a moment, and see GET /readyz"
+        ) from error
     counts = observation.counts
     samples = parts.history.samples()
     response = jsonify(

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from novaburst.contract import Failure
 from novaburst.error_codes import ErrorCode
 from web_tier.bodies import json_body
-from web_tier.existing import NEVER_MADE, batch_created
+from web_tier.existing import batch_created
 from web_tier.images import Image, as_json, failure_json
 from web_tier.tickets import LIFE_SECONDS
 from web_tier.tier import tier
@@ -59,7 +59,7 @@ class CompleteRequest(BaseModel):
 @blueprint.post("/api/v1/batches/<batch>/presigned")
 def issue(batch: str) -> Response:
     """A form for each file, in order."""
-    batch_created(batch, NEVER_MADE)
+    batch_created(batch)
     asked = json_body(PresignedRequest, _MAX_BODY_BYTES)
     forms = tier().tickets.issue(batch, [(file.name, file.type) for file in asked.files])
     response = jsonify(
@@ -77,7 +77,7 @@ def issue(batch: str) -> Response:
 @blueprint.post("/api/v1/batches/<batch>/presigned/complete")
 def complete(batch: str) -> Response:
     """Queue the files that are there, and say of each whether it is; to say so twice is harmless."""
-    batch_created(batch, NEVER_MADE)
+    batch_created(batch)
     ids = json_body(CompleteRequest, _MAX_BODY_BYTES).ids
     images = tier().tickets.complete(batch, ids)
     response = jsonify(

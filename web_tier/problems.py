@@ -1,20 +1,25 @@
-"""Errors as RFC 9457 problem details for programs, and as a page in words for people."""
+"""Errors: RFC 9457 problem details for programs, a page in words for people, plain text for the course's clients."""
 
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from botocore.exceptions import BotoCoreError, ClientError
 from flask import Flask, Response, json, render_template, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from novaburst.error_codes import REMEDIES, ErrorCode
+from web_tier.browser_policy import NOTHING_RUNS
 
 log = logging.getLogger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
 _RETRY_AFTER_SECONDS = "2"
+# The blueprint whose clients read plain text, whatever happens.
+_PLAIN = "course_clients"
+_DESCRIPTION = "GET /api/v1/docs describes the addresses"
 
 
 class Problem(Exception):  # noqa: N818 - the RFC's noun
@@ -34,6 +39,8 @@ class Problem(Exception):  # noqa: N818 - the RFC's noun
         self.detail = detail
         self.code = code
         self.headers = dict(headers or {})
+        if self.status is HTTPStatus.SERVICE_UNAVAILABLE:
+            self.headers.setdefault("Retry-After", _RETRY_AFTER_SECONDS)
         self.members = members
 
     def response(self) -> Response:
@@ -41,12 +48,15 @@ class Problem(Exception):  # noqa: N818 - the RFC's noun
         if asks_for_page():
             images = self.members.get("images", ())
             text = render_template("problem.html", title=self.status.phrase, detail=self.detail, images=images)
-            return Response(text, self.status, self.headers, mimetype="text/html")
+            return Response(text, self.status, self.headers | NOTHING_RUNS, mimetype="text/html")
+        if request.blueprint == _PLAIN and request.method == "POST":
+            return Response(self.detail, self.status, self.headers, mimetype="text/plain")
         body: dict[str, Any] = {
             "type": f"urn:novaburst:error:{self.code}" if self.code else "about:blank",
             "title": self.status.phrase,
             "status": int(self.status),
             "detail": self.detail,
+            "instance": quote(request.path),
         }
         if self.code:
             body |= {"code": self.code, "remedy": REMEDIES[self.code]}
@@ -63,8 +73,7 @@ def init_app(app: Flask) -> None:
 
 
 def _http_error(error: HTTPException) -> Response:
-    status = error.code or 500
-    response = Problem(status, error.description or HTTPStatus(status).phrase).response()
+    response = Problem(error.code or 500, _words(error)).response()
     # Such as Allow of a 405; the content type is our own.
     for name, value in error.get_headers():
         if name.lower() not in {"content-type", "content-length"}:
@@ -72,11 +81,19 @@ def _http_error(error: HTTPException) -> Response:
     return response
 
 
+def _words(error: HTTPException) -> str:
+    if isinstance(error, NotFound):
+        return f"there is nothing at {request.path[:200]}: {_DESCRIPTION}"
+    if isinstance(error, MethodNotAllowed):
+        return (
+            f"{request.method} is no method of {request.path[:200]}: use {', '.join(sorted(error.valid_methods or ()))}"
+        )
+    return error.description or HTTPStatus(error.code or 500).phrase
+
+
 def _aws_error(error: Exception) -> Response:
     log.error("AWS did not answer as it should: %s", error)
-    response = Problem(503, "the storage or the queue cannot be reached just now: try again in a moment").response()
-    response.headers["Retry-After"] = _RETRY_AFTER_SECONDS
-    return response
+    return Problem(503, "the storage or the queue cannot be reached just now: try again in a moment").response()
 
 
 def _unexpected(error: Exception) -> Response:

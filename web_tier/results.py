@@ -21,7 +21,7 @@ def result(image_id: str) -> Response:
     """One image: its label, its error, or that it is pending."""
     image = tier().answers.find(image_id)
     if image is None:
-        raise Problem(404, "there is no image of this id, or its result has expired")
+        raise Problem(404, f"there is no image {image_id[:80]!r}, or its result has expired: upload it again")
     response = jsonify(as_json(image))
     if image.pending:
         response.headers["Retry-After"] = "1"
@@ -58,8 +58,8 @@ def batch(batch: str) -> BaseResponse:
 def _file_wanted() -> str | None:
     """The endpoint of the file that the client asks for with `?format=` or `Accept`, rather than for this view."""
     chosen = request.args.get("format")
-    if chosen not in {None, *_FILES}:
-        raise Problem(400, "format must be json or csv")
+    if chosen is not None and chosen not in _FILES:
+        raise Problem(400, f"format must be json or csv, not {chosen[:40]!r}")
     if chosen is None and request.accept_mimetypes.best_match(("application/json", "text/csv")) == "text/csv":
         chosen = "csv"
     return None if chosen is None else _FILES[chosen]

@@ -6,11 +6,11 @@ from typing import Any
 from flask import Blueprint, jsonify, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from novaburst.error_codes import ErrorCode
+from novaburst.error_codes import REMEDIES, ErrorCode
 from web_tier.attempts import Attempt, idempotency_key
-from web_tier.bodies import incoming, patience
+from web_tier.bodies import NO_FILE, incoming, patience
 from web_tier.collection import addresses
-from web_tier.existing import NEVER_MADE, batch_created
+from web_tier.existing import batch_created
 from web_tier.images import Image, as_json
 from web_tier.intake import Taken
 from web_tier.parts import Part, Upload
@@ -56,7 +56,9 @@ def _once(attempt: Attempt, body: Upload, parts: Iterable[Part]) -> list[Taken]:
         attempt.compare()
     known = tier().store.images(attempt.images)
     if len(known) < len(set(attempt.images)):
-        raise Problem(410, "what this request brought was deleted in the meantime")
+        raise Problem(
+            410, "what this request brought was deleted in the meantime: use a new Idempotency-Key to send it again"
+        )
     return [Taken(known[image_id], "") for image_id in attempt.images]
 
 
@@ -84,19 +86,27 @@ def _answer(taken: Sequence[Taken], batch: str, shortfall: str | None, seconds: 
 
 def _batch(given: str | None) -> str | None:
     if given is not None:
-        batch_created(given, NEVER_MADE)
+        batch_created(given)
     return given
 
 
 def _nothing_accepted(taken: Sequence[Taken], batch: str, shortfall: str | None) -> Problem:
     if not taken:
-        return Problem(400, shortfall or "there is no file in the request", batch=batch, images=[])
+        return Problem(400, shortfall or NO_FILE, batch=batch, images=[])
     refusals = [one.image.refusal for one in taken if one.image.refusal]
     codes = {refusal.code for refusal in refusals}
     shared = codes.pop() if len(codes) == 1 else None
     status = {ErrorCode.TOO_LARGE: 413, ErrorCode.NOT_STORED: 503}.get(shared, 422) if shared else 422
-    detail = f"none of {len(taken)} files was accepted" if len(taken) > 1 else "the file was not accepted"
+    detail = _refusal(taken)
     return Problem(status, detail, code=shared, batch=batch, shortfall=shortfall, images=_views(taken, {}))
+
+
+def _refusal(taken: Sequence[Taken]) -> str:
+    first = taken[0].image
+    remedy = REMEDIES[first.refusal.code] if first.refusal else ""
+    if len(taken) == 1:
+        return f"{first.name!r} was not accepted: {remedy}"
+    return f"none of {len(taken)} files was accepted, each for the reason in `images`; {first.name!r}: {remedy}"
 
 
 def _views(taken: Sequence[Taken], answers: dict[str, Image]) -> list[dict[str, Any]]:

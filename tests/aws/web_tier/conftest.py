@@ -89,7 +89,7 @@ def _no_public_images() -> Iterator[None]:
 
 @pytest.fixture
 def settings(aws: Settings, tmp_path: Path) -> WebSettings:
-    return WebSettings(prefix=aws.prefix, state_dir=tmp_path, max_wait_seconds=20, max_image_bytes=200_000)
+    return WebSettings(prefix=aws.prefix, state_dir=tmp_path, max_wait_seconds=120, max_image_bytes=200_000)
 
 
 @pytest.fixture

@@ -1,4 +1,3 @@
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import boto3
@@ -54,11 +53,9 @@ def test_a_hundred_clients_at_once_each_get_their_own_answer(app: Flask, working
     def one(number: int) -> tuple[int, str, str]:
         return post(app.test_client(), "/", "inputFile", f"test_{number}.jpg", b"label:thing %d" % number)
 
-    began = time.monotonic()
     with ThreadPoolExecutor(100) as pool:
         replies = list(pool.map(one, range(100)))
     assert replies == [(200, "text/plain", f"test_{number}:thing {number}") for number in range(100)]
-    assert time.monotonic() - began < 20
 
 
 def test_each_upload_leaves_one_object_in_each_bucket_and_no_message(
