@@ -4,7 +4,7 @@
 """
 
 from local_cloud.lambda_host import LambdaHost
-from local_cloud.mends import alarms, functions, instances, queues, resources
+from local_cloud.mends import alarms, exports, functions, instances, queues, resources
 
 
 def apply(functions_host: LambdaHost) -> None:
@@ -13,4 +13,5 @@ def apply(functions_host: LambdaHost) -> None:
     instances.apply()
     resources.apply()
     alarms.apply()
+    exports.apply()
     functions.apply(functions_host)
