@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from novaburst.commands.nova_import import import_ami_command
 from novaburst.commands.progress import Meter
 from novaburst.commands.site import SITE_FIELDS, site_options, site_settings
 from novaburst.settings import Settings, require_region
@@ -51,6 +52,9 @@ class _Group(click.Group):
 @click.group("nova", cls=_Group)
 def nova_command() -> None:
     """The web tier on a private OpenStack cloud."""
+
+
+nova_command.add_command(import_ami_command)
 
 
 @nova_command.command("up")
