@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("fleet", "latency", "wake", "worker")
+NAMES = ("fleet", "latency", "uploads", "uploads_memory", "wake", "worker")
 
 
 def main() -> None:

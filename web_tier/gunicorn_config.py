@@ -1,11 +1,18 @@
-"""gunicorn's settings, from the web tier's own. Each process makes its own application: nothing is preloaded."""
+"""gunicorn's settings, from the web tier's own.
+
+Each process makes its own application, with connections, credentials and store of its own; code and the descriptions of
+AWS's services are loaded once, before the fork. So a reload gives new processes, and a restart a new release.
+"""
 
 import signal
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from botocore.loaders import Loader
+
 from novaburst.settings import SettingsError
+from web_tier import preload
 from web_tier.leaving import LEAVING
 from web_tier.settings import WebSettings
 from web_tier.site import KEEPALIVE_SECONDS
@@ -32,6 +39,18 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 accesslog = None
 errorlog = "-"
 control_socket_disable = True
+
+_loaded: list[Loader] = []
+
+
+def on_starting(server: Any) -> None:
+    """In the master, before it listens."""
+    _loaded.append(preload.load())
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """In a worker, before it makes its application."""
+    preload.adopt(_loaded[0])
 
 
 def post_worker_init(worker: Any) -> None:
