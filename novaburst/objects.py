@@ -76,6 +76,14 @@ class Bucket:
         """Whether an object lies under that key."""
         return self.size(key) is not None
 
+    def check(self) -> None:
+        """Ask whether the bucket is there and may be listed: a HEAD for a key says 404 in either case.
+
+        Raises:
+            botocore.exceptions.ClientError: 404, there is no such bucket; 403, it is not this key's to list.
+        """
+        self._client.head_bucket(Bucket=self.name)
+
     def presigned_post(
         self, key: str, *, max_bytes: int, content_type: str, seconds: int
     ) -> tuple[str, dict[str, str]]:
