@@ -6,6 +6,7 @@ from novaburst.aws import s3_client, sqs_client
 from novaburst.objects import Bucket
 from novaburst.queues import Queue
 from novaburst.settings import Settings
+from web_tier.skew import Skew
 
 # Connections that the clients keep: as many as threads that call AWS at once.
 _CONNECTIONS = 32
@@ -18,6 +19,10 @@ class Deployment:
         self._settings = settings
         self._sqs = sqs_client(_CONNECTIONS)
         s3 = s3_client(_CONNECTIONS)
+        # What every answer says of this machine's clock.
+        self.skew = Skew()
+        for client in (self._sqs, s3):
+            self.skew.watch(client)
         self.in_bucket = Bucket(s3, settings.in_bucket)
         self.out_bucket = Bucket(s3, settings.out_bucket)
 

@@ -1,6 +1,7 @@
 """GET /healthz, /readyz and /api/v1/status: whether this process lives, whether it can work, and what is going on."""
 
 from collections import Counter
+from dataclasses import asdict
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -11,7 +12,8 @@ from scaling_lambda.fleet import State
 from scaling_lambda.observe import ObservationError
 from web_tier.images import failure_json, moment, outcome
 from web_tier.problems import Problem
-from web_tier.reachability import faults, reason
+from web_tier.reachability import reason
+from web_tier.readiness import State as Readiness
 from web_tier.tier import tier
 
 blueprint = Blueprint("health", __name__)
@@ -27,11 +29,15 @@ def live() -> Response:
 
 @blueprint.get("/readyz")
 def ready() -> Response:
-    """Store, buckets and queues can be reached; else 503 with the reason for each that cannot."""
-    found = faults(tier())
-    if found:
-        raise Problem(503, "; ".join(f"{name}: {reason}" for name, reason in found.items()), faults=found)
-    return jsonify(status="ready")
+    """Key, clock, store, buckets and queues are as the work needs them; else 503 with what is wrong and what to do."""
+    checks = tier().readiness()
+    failed = [check for check in checks if check.state is Readiness.FAILED]
+    if failed:
+        words = "; ".join(f"{check.name}: {check.detail}: {check.remedy}" for check in failed)
+        raise Problem(503, words, checks=[asdict(check) for check in checks])
+    response = jsonify(status="ready", checks=[asdict(check) for check in checks])
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 @blueprint.get("/api/v1/status")

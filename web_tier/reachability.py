@@ -1,47 +1,75 @@
-"""Whether what the web tier depends on can be reached, and if not, why, in words an operator can act on."""
+"""Why AWS or the store did not answer, and what to do, in words for anybody to read.
 
-import logging
+AWS's own words name accounts and roles, so they go to the log only.
+"""
+
 import sqlite3
-from collections.abc import Callable
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
-from web_tier.tier import Tier
+from novaburst.queues import QueueAttributesError
 
-log = logging.getLogger(__name__)
+Failure = BotoCoreError | ClientError | QueueAttributesError | sqlite3.Error
 
-_CLOCK = frozenset({"RequestTimeTooSkewed", "RequestExpired", "SignatureDoesNotMatch", "AuthFailure"})
-_PROBE = "readiness-probe"
-
-
-def faults(parts: Tier) -> dict[str, str]:
-    """What cannot be reached, by name, with the reason; empty when all is well."""
-    checks: dict[str, Callable[[], object]] = {
-        "store": parts.store.counts,
-        "in-bucket": lambda: parts.deployment.in_bucket.exists(_PROBE),
-        "out-bucket": lambda: parts.deployment.out_bucket.exists(_PROBE),
-        "request-queue": lambda: parts.deployment.request_queue.depth(),  # noqa: PLW0108 - finding it is part of the check
-        "response-queue": lambda: parts.deployment.response_queue.depth(),  # noqa: PLW0108 - as above
+# AWS's codes by what is at fault. A signature that does not match is a wrong clock as often as a wrong secret.
+KEY_REFUSED = frozenset(
+    {
+        "AuthFailure",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidToken",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
     }
-    found = {name: _fault(name, check) for name, check in checks.items()}
-    return {name: fault for name, fault in found.items() if fault is not None}
+)
+CLOCK_REFUSED = frozenset({"RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"})
+DENIED = frozenset({"403", "AccessDenied", "AccessDeniedException"})
+ABSENT = frozenset({"404", "AWS.SimpleQueueService.NonExistentQueue", "NoSuchBucket", "NotFound", "QueueDoesNotExist"})
+
+SET_KEY = "set the AWS_* variables, or a profile, to the key of the deployment's web-tier user, and start again"
+SET_CLOCK = "set this machine's clock: `timedatectl set-ntp true`, and let NTP pass the firewall"
+SEE_NETWORK = "see this machine's network and DNS, and AWS_ENDPOINT_URL"
+_DEPLOY = "deploy it with `novaburst deploy`, or correct NOVABURST_PREFIX or AWS_DEFAULT_REGION"
+_ALLOW = "give this key the deployment's web-tier policy"
+_SEE_DISK = "see the disk, and the permissions of NOVABURST_STATE_DIR"
+_SEE_LOG = "see the log, and try again in a moment"
+_BY_CODE = (
+    (CLOCK_REFUSED, SET_CLOCK),
+    (KEY_REFUSED, f"{SET_KEY}; see the clock, too"),
+    (DENIED, _ALLOW),
+    (ABSENT, _DEPLOY),
+)
 
 
 def reason(error: Exception) -> str:
-    """Why AWS or the store did not answer, for anybody to read: AWS's own words name accounts and roles, so they go
-    to the log only."""
-    if isinstance(error, NoCredentialsError):
-        return "no AWS credentials: set the AWS_* variables, a profile or an instance profile"
-    if isinstance(error, ClientError):
-        code = error.response.get("Error", {}).get("Code", "")
-        return f"AWS says {code}" + (" (is this machine's clock right?)" if code in _CLOCK else "")
+    """What went wrong."""
+    if no_key(error):
+        return "there are no AWS credentials: set the AWS_* variables, a profile or an instance profile"
+    if code := code_of(error):
+        doubted = code in CLOCK_REFUSED | {"SignatureDoesNotMatch", "AuthFailure"}
+        return f"AWS says {code}" + (" (is this machine's clock right?)" if doubted else "")
     return str(error)
 
 
-def _fault(name: str, check: Callable[[], object]) -> str | None:
-    try:
-        check()
-    except (BotoCoreError, ClientError, sqlite3.Error) as error:
-        log.warning("%s cannot be reached: %s", name, error)
-        return reason(error)
-    return None
+def remedy(error: Failure) -> str:
+    """What to do about it."""
+    if isinstance(error, sqlite3.Error):
+        return _SEE_DISK
+    if no_key(error):
+        return SET_KEY
+    code = code_of(error)
+    if code is None:
+        return SEE_NETWORK
+    return next((words for codes, words in _BY_CODE if code in codes), _SEE_LOG)
+
+
+def no_key(error: Exception | None) -> bool:
+    """Whether there was nothing to sign a request with."""
+    return isinstance(error, NoCredentialsError | PartialCredentialsError)
+
+
+def code_of(error: Exception | None) -> str | None:
+    """The code with which AWS refused, if it is that."""
+    return error.response.get("Error", {}).get("Code") if isinstance(error, ClientError) else None

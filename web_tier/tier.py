@@ -23,6 +23,7 @@ from web_tier.evaluations import Evaluations
 from web_tier.history import History
 from web_tier.intake import Intake
 from web_tier.notifier import Notifier
+from web_tier.readiness import Check, readiness
 from web_tier.recent import Recent
 from web_tier.references import References
 from web_tier.sampler import Sampler
@@ -47,6 +48,7 @@ class Tier:
     # The scaling Lambda's own eyes, so that the web tier never shows another fleet than the one that is scaled.
     instances: Recent[tuple[Instance, ...]]
     fleet: Recent[tuple[Observation, Plan]]
+    readiness: Recent[list[Check]]
     scaling: Scaling
     evaluations: Evaluations
     history: History
@@ -105,6 +107,7 @@ def build(settings: WebSettings) -> Tier:
         scaling_settings=scaling_settings,
         instances=Recent(Observer(sqs, ec2, settings.request_queue, settings.prefix).instances),
         fleet=fleet,
+        readiness=Recent(lambda: _readiness(deployment, store)),
         scaling=Scaling(lambda_client(), settings.scaling_function, evaluator),
         evaluations=evaluations,
         history=history,
@@ -120,6 +123,17 @@ def build(settings: WebSettings) -> Tier:
         streams=threading.BoundedSemaphore(settings.max_streams),
         close=close,
     )
+
+
+def _readiness(deployment: Deployment, store: Store) -> list[Check]:
+    aws: dict[str, Callable[[], object]] = {
+        "in-bucket": deployment.in_bucket.check,
+        "out-bucket": deployment.out_bucket.check,
+        # To find them is a part of the question.
+        "request-queue": lambda: deployment.request_queue.depth(),  # noqa: PLW0108
+        "response-queue": lambda: deployment.response_queue.depth(),  # noqa: PLW0108
+    }
+    return readiness({"store": store.counts}, aws, lambda: deployment.skew.seconds)
 
 
 def tier() -> Tier:

@@ -1,11 +1,16 @@
+import time
+
 import boto3
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from tests.aws.web_tier.conftest import Fleet
 from web_tier.deployment import Deployment
 from web_tier.settings import WebSettings
+from web_tier.skew import Skew
+from web_tier.tier import tier_of
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
@@ -49,10 +54,20 @@ def test_the_status_says_when_the_queues_cannot_be_reached(client: FlaskClient, 
     assert "cannot be reached" in status["reason"]
 
 
+NEEDED = ["credentials", "clock", "store", "in-bucket", "out-bucket", "request-queue", "response-queue"]
+
+
 def test_live_and_ready_are_said(client: FlaskClient) -> None:
     assert client.get("/healthz").json == {"status": "ok"}
-    assert client.get("/readyz").json == {"status": "ready"}
+    ready = client.get("/readyz").json
+    assert ready["status"] == "ready"
+    assert [(check["name"], check["state"]) for check in ready["checks"]] == [(name, "ok") for name in NEEDED]
     assert client.head("/healthz").status_code == 200
+
+
+def failed(reply: TestResponse) -> list[str]:
+    assert reply.status_code == 503
+    return [check["name"] for check in reply.json["checks"] if check["state"] == "failed"]
 
 
 def test_not_ready_names_each_part_that_cannot_be_reached_and_live_stays_live(
@@ -61,9 +76,34 @@ def test_not_ready_names_each_part_that_cannot_be_reached_and_live_stays_live(
     boto3.client("sqs").delete_queue(QueueUrl=deployment.request_queue.url)
     reply = client.get("/readyz")
     assert reply.status_code == 503
-    assert reply.json["faults"].keys() == {"request-queue"}
-    assert "request-queue" in reply.json["detail"]
+    assert failed(reply) == ["request-queue"]
+    assert "request-queue: AWS says" in reply.json["detail"]
+    assert "novaburst deploy" in reply.json["detail"]
     assert client.get("/healthz").status_code == 200
+
+
+def test_a_bucket_that_is_not_there_is_missed_and_not_taken_for_an_empty_one(
+    client: FlaskClient, settings: WebSettings
+) -> None:
+    boto3.client("s3").delete_bucket(Bucket=settings.out_bucket)
+    assert failed(client.get("/readyz")) == ["out-bucket"]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "status", "state"), [(200, 200, "warning"), (400, 503, "failed"), (-400, 503, "failed")]
+)
+def test_a_clock_that_drifts_is_said_before_aws_refuses_it(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, ahead: int, status: int, state: str
+) -> None:
+    skew, sqs = Skew(clock=lambda: time.time() + ahead), boto3.client("sqs")
+    skew.watch(sqs)
+    sqs.list_queues()
+    monkeypatch.setattr(tier_of(app).deployment, "skew", skew)
+    reply = app.test_client().get("/readyz")
+    assert reply.status_code == status
+    [clock] = [check for check in reply.json["checks"] if check["name"] == "clock"]
+    assert clock["state"] == state
+    assert "set-ntp" in clock["remedy"]
 
 
 def test_a_person_who_follows_a_wrong_address_reads_what_to_do(client: FlaskClient) -> None:

@@ -1,0 +1,102 @@
+"""Whether this machine can take images: what the work needs, each with its state, what is wrong and what to do."""
+
+import logging
+import sqlite3
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from novaburst.queues import QueueAttributesError
+from web_tier.reachability import (
+    ABSENT,
+    CLOCK_REFUSED,
+    DENIED,
+    KEY_REFUSED,
+    SEE_NETWORK,
+    SET_CLOCK,
+    SET_KEY,
+    Failure,
+    code_of,
+    no_key,
+    reason,
+    remedy,
+)
+from web_tier.skew import BOUND_SECONDS, WARNING_SECONDS
+
+log = logging.getLogger(__name__)
+
+Probe = Callable[[], object]
+
+
+class State(StrEnum):
+    """How one thing stands. A warning does not stop the work, yet; unknown is what nothing could be learned about."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that the work needs; the remedy is None when all is well."""
+
+    name: str
+    state: State
+    detail: str
+    remedy: str | None = None
+
+
+def readiness(local: Mapping[str, Probe], aws: Mapping[str, Probe], skew: Callable[[], float | None]) -> list[Check]:
+    """Try what is here and what is AWS's, all at once; then judge key and clock by what the calls to AWS have met."""
+    probes = {**local, **aws}
+    with ThreadPoolExecutor(len(probes), thread_name_prefix="probe") as pool:
+        failures = dict(zip(probes, pool.map(_tried, probes, probes.values()), strict=True))
+    met = [failures[name] for name in aws]
+    return [credentials(met), clock(skew(), met), *(_resource(name, failure) for name, failure in failures.items())]
+
+
+def credentials(met: Collection[Failure | None]) -> Check:
+    """What AWS thinks of the key, by what calls have met: None is an answer."""
+    if any(map(no_key, met)):
+        return Check("credentials", State.FAILED, "there is no AWS key", SET_KEY)
+    codes = {code_of(failure) for failure in met}
+    if refused := sorted(code for code in codes if code in KEY_REFUSED):
+        return Check(
+            "credentials", State.FAILED, f"AWS refuses the key: {refused[0]}", f"{SET_KEY}; see the clock, too"
+        )
+    if None in met or codes & (DENIED | ABSENT):
+        return Check("credentials", State.OK, "AWS knows the key")
+    return Check("credentials", State.UNKNOWN, "AWS did not answer", SEE_NETWORK)
+
+
+def clock(seconds: float | None, met: Collection[Failure | None]) -> Check:
+    """This machine's clock, by how many seconds it is ahead of AWS's, or by what calls have met."""
+    if seconds is None:
+        if {code_of(failure) for failure in met} & CLOCK_REFUSED:
+            return Check("clock", State.FAILED, "AWS says that this machine's clock is wrong", SET_CLOCK)
+        return Check("clock", State.UNKNOWN, "no answer has told AWS's time yet", SEE_NETWORK)
+    off = f"this machine's clock is {abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} AWS's"
+    if abs(seconds) >= BOUND_SECONDS:
+        return Check("clock", State.FAILED, f"{off}: AWS refuses requests {BOUND_SECONDS:.0f} s off", SET_CLOCK)
+    if abs(seconds) >= WARNING_SECONDS:
+        return Check("clock", State.WARNING, f"{off}: AWS will refuse requests {BOUND_SECONDS:.0f} s off", SET_CLOCK)
+    return Check("clock", State.OK, off)
+
+
+def _tried(name: str, probe: Probe) -> Failure | None:
+    try:
+        probe()
+    except (BotoCoreError, ClientError, QueueAttributesError, sqlite3.Error) as error:
+        log.warning("%s cannot be reached: %s", name, error)
+        return error
+    return None
+
+
+def _resource(name: str, failure: Failure | None) -> Check:
+    if failure is None:
+        return Check(name, State.OK, "it answers")
+    return Check(name, State.FAILED, reason(failure), remedy(failure))
