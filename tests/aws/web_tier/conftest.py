@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from novaburst.contract import Failure, Guess, Request, Result, result_key
 from novaburst.error_codes import ErrorCode
 from novaburst.settings import Settings
+from tests.aws.web_tier.conformance import HoldingClient
 from web_tier.app import create_app
 from web_tier.deployment import Deployment
 from web_tier.listener import Listener
@@ -95,6 +96,7 @@ def settings(aws: Settings, tmp_path: Path) -> WebSettings:
 @pytest.fixture
 def app(settings: WebSettings) -> Iterator[Flask]:
     app = create_app(settings)
+    app.test_client_class = HoldingClient
     yield app
     tier_of(app).close()
 
