@@ -1,5 +1,6 @@
 """`novaburst nova`: the web tier on a private OpenStack cloud, up, down and seen."""
 
+import ipaddress
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -67,8 +68,20 @@ nova_command.add_command(import_ami_command)
 @click.option("--key-pair", help="Instead, the name of a key pair that is there.")
 @click.option("--flavor", help="By default one of 512 MB and 5 GB, made where that is permitted.")
 @click.option("--external-network", help="Where addresses come from; may be left out when there is but one.")
-@click.option("--ssh-from", multiple=True, metavar="CIDR", help="Who may reach SSH; again for more. By default nobody.")
-@click.option("--cidr", default="10.77.0.0/24", show_default=True, help="Of the network behind the router.")
+@click.option(
+    "--ssh-from",
+    multiple=True,
+    metavar="CIDR",
+    callback=lambda _, __, given: tuple(_range(text) for text in given),
+    help="Who may reach SSH; again for more. By default nobody.",
+)
+@click.option(
+    "--cidr",
+    default="10.77.0.0/24",
+    show_default=True,
+    callback=lambda _, __, given: _range(given),
+    help="Of the network behind the router.",
+)
 @click.option("--name-server", "name_servers", multiple=True, help="Instead of the cloud's; again for more.")
 @site_options
 @click.option("--replace-server", is_flag=True, help="Replace it if its image or user data changed; the address stays.")
@@ -151,6 +164,14 @@ def status_command(os_cloud: str | None, prefix: str | None, as_json: bool) -> N
     console.print(table)
     for ip in seen.floating_ips:
         console.print(f"http://{ip.address}/: {probe(f'http://{ip.address}/readyz')}", soft_wrap=True)
+
+
+def _range(text: str) -> str:
+    """A range of addresses as Neutron keeps it: what is not kept as it was given would never be found again."""
+    try:
+        return str(ipaddress.IPv4Network(text))
+    except ValueError as error:
+        raise click.BadParameter(f"{text}: {error}") from error
 
 
 def _settings(prefix: str | None) -> Settings:

@@ -8,6 +8,7 @@ from pathlib import Path
 import boto3
 from openstack.connection import Connection
 
+from novaburst.aws import config
 from web_tier.nova import ready
 from web_tier.nova.delivery import DeliveryError, Destination, deliver, fresh_access_key, host_keys
 from web_tier.nova.problem import NovaError
@@ -68,7 +69,7 @@ def _bring_key(cloud: Connection, to: Handover) -> None:
     try:
         with (
             tempfile.TemporaryDirectory() as folder,
-            fresh_access_key(boto3.client("iam"), to.prefix) as key,
+            fresh_access_key(boto3.client("iam", config=config()), to.prefix) as key,
         ):
             deliver(key, destination, Path(folder))
     except DeliveryError as error:
