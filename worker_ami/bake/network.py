@@ -1,18 +1,22 @@
 """From what was asked for to a network with its weights, its labels and its preprocessing. Importing it loads torch."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
+from torch.fx.proxy import TraceError
 from torchvision import models  # type: ignore[import-untyped]
 from torchvision.transforms._presets import ImageClassification  # type: ignore[import-untyped]
 
 from worker_ami.bake import efficientnet_lite0
-from worker_ami.bake.export import export_program
+from worker_ami.bake.export import export_program, fold
 from worker_ami.bake.order import COURSE, DEFAULT_MODEL, Order, OrderError
 from worker_ami.worker.model import Preprocessing
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,19 @@ class Network:
     program: ExportedProgram
     labels: tuple[str, ...]
     preprocessing: Preprocessing
+    # A user's own program is served by torch as it is.
+    folds: bool = True
+
+    def for_torch(self) -> ExportedProgram:
+        """What the torch engine serves: the fastest form of the network that computes the same."""
+        if not self.folds:
+            return self.program
+        try:
+            folded = fold(self.module)
+        except TraceError as error:
+            log.warning("normalisations are not folded, so that the torch engine will be slower: %s", error)
+            return self.program
+        return export_program(folded, self.preprocessing)
 
 
 def build(order: Order) -> Network:
@@ -43,7 +60,7 @@ def _of_program(order: Order) -> Network:
     if not (order.program and order.own_labels and order.preprocessing):
         raise OrderError("a program needs labels and preprocessing")
     program = torch.export.load(order.program)
-    return Network(program.module(), program, order.own_labels, order.preprocessing)
+    return Network(program.module(), program, order.own_labels, order.preprocessing, folds=False)
 
 
 def _of_torchvision(order: Order, name: str) -> Network:

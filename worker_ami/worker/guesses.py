@@ -21,6 +21,8 @@ def top_guesses(logits: NDArray[np.float32], labels: Sequence[str]) -> tuple[Gue
     exponentials = np.exp(logits.astype(np.float64) - float(logits.max()))
     scores = exponentials / exponentials.sum()
     # Only those that can be among the best are put in order: sorting all costs as much as five of these steps.
-    candidates = np.flatnonzero(logits >= np.partition(logits, -TOP)[-TOP]) if len(logits) > TOP else np.arange(len(logits))
+    candidates = (
+        np.flatnonzero(logits >= np.partition(logits, -TOP)[-TOP]) if len(logits) > TOP else np.arange(len(logits))
+    )
     best = candidates[np.argsort(-logits[candidates], kind="stable")][:TOP]
     return tuple(Guess(label=labels[index], score=round(float(scores[index]), 6)) for index in best)

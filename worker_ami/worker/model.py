@@ -5,11 +5,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 DEFINITION_FILE = "model.json"
 LABELS_FILE = "labels.txt"
 ONNX_FILE = "model.onnx"
+INT8_FILE = "model.int8.onnx"
 TORCH_FILE = "model.pt2"
 
 
@@ -60,6 +70,26 @@ class Proof(BaseModel):
     largest_logit_difference: Annotated[float, Field(ge=0)]
 
 
+class Int8Proof(BaseModel):
+    """What was seen when the network in 8-bit integers was compared with the exact one, on photos new to both."""
+
+    model_config = ConfigDict(frozen=True)
+
+    photos: PositiveInt
+    # Photos to which both give the same top-1 class.
+    agreed: NonNegativeInt
+    # Photos whose class is known, and to how many of these each gives it.
+    labelled: NonNegativeInt
+    right: NonNegativeInt
+    right_exactly: NonNegativeInt
+
+    def __str__(self) -> str:
+        text = f"int8 agrees with the exact network on {self.agreed} of {self.photos} photos"
+        if not self.labelled:
+            return text
+        return f"{text}; {self.right} of {self.labelled} labelled ones are right, {self.right_exactly} exactly computed"
+
+
 class ModelDefinition(BaseModel):
     """The content of `model.json`."""
 
@@ -75,6 +105,7 @@ class ModelDefinition(BaseModel):
     weights: str
     versions: dict[str, str]
     proof: Proof
+    int8: Int8Proof | None = None
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def test_an_image_that_is_being_computed_is_timed_while_it_is_and_no_longer(tiny
 def test_an_export_is_one_file(tiny: Model, network: nn.Module) -> None:
     assert sorted(path.name for path in tiny.folder.iterdir()) == [ONNX_FILE, TORCH_FILE]
     batches = iter([np.ones((3, 3, SIDE, SIDE), dtype=np.float32)])
-    assert prove(network, tiny.folder / ONNX_FILE, batches, classes=5).images == 3
+    assert prove(network, open_engine("onnxruntime", tiny), batches, classes=5).images == 3
 
 
 def test_onnx_runtime_sends_nothing_home_and_makes_no_identity_of_the_machine(tiny: Model, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from worker_ami.bake.efficientnet_lite0 import EfficientnetLite0ModelFile
 from worker_ami.bake.export import generated_batches, prove
 from worker_ami.bake.proof import ProofError
 from worker_ami.worker.decode import Limits, decode
+from worker_ami.worker.engines.onnx import OnnxEngine
 from worker_ami.worker.model import ONNX_FILE, Model
 from worker_ami.worker.preprocessing import prepare
 
@@ -41,7 +42,7 @@ def test_the_network_is_bit_identical_to_the_reference_implementation_of_its_wei
 
 
 def test_the_export_answers_as_torch_does_on_real_photos(network: nn.Module, model: Model) -> None:
-    proof = prove(network, model.file(ONNX_FILE), photo_batches(), classes=1000)
+    proof = prove(network, OnnxEngine(model.file(ONNX_FILE)), photo_batches(), classes=1000)
     assert proof.images == 24
     assert proof.largest_logit_difference < 1e-4
 
@@ -52,7 +53,12 @@ def test_an_export_of_other_weights_is_refused(model: Model) -> None:
     with torch.no_grad():
         next(iter(altered.parameters())).add_(0.001)
     with pytest.raises(ProofError, match="differ"):
-        prove(altered, model.file(ONNX_FILE), generated_batches(efficientnet_lite0.PREPROCESSING, (1, 3)), classes=1000)
+        prove(
+            altered,
+            OnnxEngine(model.file(ONNX_FILE)),
+            generated_batches(efficientnet_lite0.PREPROCESSING, (1, 3)),
+            classes=1000,
+        )
 
 
 def test_the_baked_definition_is_the_recipe_s(model: Model) -> None:

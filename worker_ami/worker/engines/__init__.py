@@ -5,9 +5,9 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from worker_ami.worker.model import Model
+from worker_ami.worker.model import INT8_FILE, ONNX_FILE, TORCH_FILE, Model
 
-EngineName = Literal["onnxruntime", "torch"]
+EngineName = Literal["onnxruntime", "onnxruntime-int8", "torch"]
 
 
 class Engine(Protocol):
@@ -28,7 +28,7 @@ def open_engine(name: EngineName, model: Model) -> Engine:
     if name == "torch":
         from worker_ami.worker.engines.torch import TorchEngine  # noqa: PLC0415
 
-        return TorchEngine(model)
+        return TorchEngine(model.file(TORCH_FILE))
     from worker_ami.worker.engines.onnx import OnnxEngine  # noqa: PLC0415
 
-    return OnnxEngine(model)
+    return OnnxEngine(model.file(INT8_FILE if name == "onnxruntime-int8" else ONNX_FILE))
