@@ -102,11 +102,15 @@ def store(cloud: Connection, disk: Disk, name: str, watcher: Watcher) -> str:
     if disk.ami.uefi:
         properties["hw_firmware_type"] = "uefi"
     expected = glance.sha512(disk.path)
+    # What an interrupted run has left: a record without data.
+    for left in cloud.image.images(status="queued", **{AMI_PROPERTY: disk.ami.id}):
+        cloud.image.delete_image(str(left.id), ignore_missing=True)
     image_id = glance.create(cloud, name, disk.form.value, properties)
     try:
         if disk.ami.root_gibibytes:
             # Nova then refuses a flavor whose disk is too small, before it copies anything.
             cloud.image.update_image(image_id, min_disk=disk.ami.root_gibibytes)
+            watcher.say(f"a server from it needs a flavor with a disk of at least {disk.ami.root_gibibytes} GB")
         glance.upload(cloud, image_id, disk.path, expected, watcher.sending)
     except BaseException:
         cloud.image.delete_image(image_id, ignore_missing=True)
