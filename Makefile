@@ -3,11 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.novaburst-installed
+# The services for `make test-openstack` have an environment of their own; their state lies beside it.
+OPENSTACK := .openstack
+OPENSTACK_STAMP := $(OPENSTACK)/venv/.novaburst-installed
+
+# Where `make test-vm` keeps its image and the packages that the VM installs.
+VM ?= /var/tmp/novaburst-vm
 
 # Where `make bake` makes its root folder; it must lie outside the project, as it holds a whole system.
 ROOT ?= /var/tmp/novaburst-root
 
-.PHONY: setup run test lint bench bake clean
+.PHONY: setup run test test-openstack test-vm lint bench bake clean
 
 setup: $(STAMP)
 
@@ -38,6 +44,20 @@ test: lint
 	$(BIN)/pytest tests/fleet $(ARGS)
 	$(BIN)/pytest tests/e2e $(ARGS)
 
+# `novaburst nova` against real Keystone, Glance, Placement, Neutron and Nova on loopback. The services do the work, so more
+# tests at once would only wait for one another.
+test-openstack: setup $(OPENSTACK_STAMP)
+	@for tool in /usr/lib/rabbitmq/bin/rabbitmq-server epmd; do command -v $$tool >/dev/null \
+	  || { echo "make test-openstack needs $$tool (Debian and Ubuntu: apt-get install rabbitmq-server)"; exit 1; }; done
+	$(BIN)/pytest tests/openstack $(ARGS)
+
+# uWSGI is built from source.
+$(OPENSTACK_STAMP): tests/openstack/requirements.txt tests/openstack/constraints.txt
+	@command -v cc >/dev/null || { echo "make test-openstack needs a C compiler (Debian and Ubuntu: apt-get install gcc)"; exit 1; }
+	$(PYTHON) -m venv $(OPENSTACK)/venv
+	$(OPENSTACK)/venv/bin/pip install --quiet --disable-pip-version-check --requirement tests/openstack/requirements.txt
+	@touch $@
+
 # The AMI's own scripts in a root folder, and instances that boot it, alone with a loopback of their own. The CloudWatch
 # agent is left out: nothing in a folder would start it.
 bake: setup
@@ -45,9 +65,18 @@ bake: setup
 	$(BIN)/python -m worker_ami.chroot --out $(ROOT) --var cloudwatch_agent= $(ARGS)
 	unshare --net sh -c 'ip link set lo up && $(BIN)/pytest tests/bake --root $(ROOT)'
 
+# A cloud image, made once, booted by software emulation with the user data of `novaburst nova up`, alone with a loopback
+# of its own: half an hour on a quiet machine.
+test-vm: setup
+	@for tool in mmdebstrap qemu-system-x86_64 qemu-img genisoimage dpkg-scanpackages ssh; do \
+	  command -v $$tool >/dev/null || { echo "make test-vm needs $$tool (Debian:" \
+	  "apt-get install mmdebstrap qemu-system-x86 qemu-utils genisoimage dpkg-dev openssh-client)"; exit 1; }; done
+	$(BIN)/python -m tests.vm.image $(VM)
+	unshare --net sh -c 'ip link set lo up && $(BIN)/pytest tests/vm --image $(VM) $(ARGS)'
+
 bench: setup
 	$(BIN)/python -m bench $(ARGS)
 
 clean:
-	rm -rf $(VENV) .novaburst .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) $(OPENSTACK) .novaburst .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
