@@ -2,10 +2,14 @@
 
 from functools import cached_property
 
+import boto3
+from botocore.exceptions import NoCredentialsError
+
 from novaburst.aws import s3_client, sqs_client
 from novaburst.objects import Bucket
 from novaburst.queues import Queue
 from novaburst.settings import Settings
+from novaburst.storage import Objects, Storage
 from web_tier.skew import Skew
 
 # Connections that the clients keep: as many as threads that call AWS at once.
@@ -25,6 +29,19 @@ class Deployment:
             self.skew.watch(client)
         self.in_bucket = Bucket(s3, settings.in_bucket)
         self.out_bucket = Bucket(s3, settings.out_bucket)
+
+    @cached_property
+    def quick_in_bucket(self) -> Objects:
+        """The in-bucket, for objects that are in memory.
+
+        Raises:
+            botocore.exceptions.NoCredentialsError: there are none now.
+        """
+        try:
+            # The session that the clients were made with.
+            return Storage(self._settings.in_bucket, boto3.DEFAULT_SESSION or boto3.Session())
+        except ValueError as error:
+            raise NoCredentialsError from error
 
     @cached_property
     def request_queue(self) -> Queue:

@@ -14,18 +14,20 @@ from botocore.exceptions import BotoCoreError, ClientError
 from novaburst.contract import ContractError, Failure, new_id
 from novaburst.error_codes import ErrorCode
 from novaburst.objects import Bucket
+from novaburst.storage import Objects
 from web_tier.attempts import OTHER_REQUEST
 from web_tier.images import Image, State, request_for
 from web_tier.names import display_name, metadata_value
-from web_tier.parts import Part
+from web_tier.parts import IN_MEMORY, Part
 from web_tier.problems import Problem
 from web_tier.sender import Sender
 from web_tier.store import Store
 
 log = logging.getLogger(__name__)
 
-# S3 puts at once in one process.
+# S3 puts at once in one process: of uploads with several files, and of the last or only file of an upload.
 _PUTS = 16
+_LAST_PUTS = 32
 # Puts that one upload may have under way; its reader waits beyond, so its files never pile up in memory.
 _PUTS_AN_UPLOAD = 4
 # States of an image that has gone through the queue.
@@ -49,13 +51,21 @@ class Intake:
     """The door for uploaded files. Safe to share between threads."""
 
     def __init__(
-        self, store: Store, in_bucket: Bucket, sender: Sender, *, clock: Callable[[], float] = time.time
+        self,
+        store: Store,
+        in_bucket: Bucket,
+        quick_in_bucket: Callable[[], Objects],
+        sender: Sender,
+        *,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._in_bucket = in_bucket
+        self._quick_in_bucket = quick_in_bucket
         self._sender = sender
         self._clock = clock
         self._puts = ThreadPoolExecutor(_PUTS, thread_name_prefix="put")
+        self._last_puts = threading.BoundedSemaphore(_LAST_PUTS)
 
     def open_batch(self) -> str:
         """Make an empty batch; its id cannot be guessed."""
@@ -86,9 +96,12 @@ class Intake:
                 self._store.add_image(image)
                 underway.append((image, part.field, None))
                 continue
-            room.acquire()
-            put = self._puts.submit(self._put, image, part, again=known is not None)
-            put.add_done_callback(lambda _: room.release())
+            if part.last and part.size <= IN_MEMORY:
+                put = self._put_here(image, part, again=known is not None)
+            else:
+                room.acquire()
+                put = self._puts.submit(self._put, image, part, again=known is not None)
+                put.add_done_callback(lambda _: room.release())
             underway.append((image, part.field, put))
         return [Taken(image if put is None else self._settled(image, put), field) for image, field, put in underway]
 
@@ -106,13 +119,27 @@ class Intake:
             received=self._clock(),
         )
 
+    def _put_here(self, image: Image, part: Part, *, again: bool) -> "Future[Future[bool]]":
+        """As the pool does, in the caller's thread, which has nothing else to do: most uploads are one small file."""
+        put: Future[Future[bool]] = Future()
+        with self._last_puts:
+            try:
+                put.set_result(self._put(image, part, again=again))
+            except Exception as error:  # told by the future, as the pool's
+                put.set_exception(error)
+        return put
+
     def _put(self, image: Image, part: Part, *, again: bool) -> "Future[bool]":
         with part.body as body:
             enter = self._store.reopen if again else self._store.add_image
             enter(image)
             kind = part.content_type if part.content_type.startswith("image/") else "application/octet-stream"
             metadata = {"name": metadata_value(image.name), "batch": image.batch}
-            self._in_bucket.put(image.id, body, content_type=kind, metadata=metadata)
+            if part.size <= IN_MEMORY:
+                self._quick_in_bucket().put(image.id, body.read(), content_type=kind, metadata=metadata)
+            else:
+                # From the disk bit by bit: several whole files in memory would be too much.
+                self._in_bucket.put(image.id, body, content_type=kind, metadata=metadata)
         return self._sender.submit(request_for(image, self._in_bucket.name))
 
     def _settled(self, image: Image, put: "Future[Future[bool]]") -> Image:

@@ -10,7 +10,17 @@ from typing import IO, Protocol
 
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
-from werkzeug.sansio.multipart import SEARCH_EXTRA_LENGTH, Data, Event, Field, File, MultipartDecoder, NeedData, State
+from werkzeug.sansio.multipart import (
+    LINE_BREAK_RE,
+    SEARCH_EXTRA_LENGTH,
+    Data,
+    Event,
+    Field,
+    File,
+    MultipartDecoder,
+    NeedData,
+    State,
+)
 
 from novaburst.error_codes import ErrorCode
 
@@ -19,7 +29,7 @@ log = logging.getLogger(__name__)
 # Bytes read from the client at once.
 _CHUNK = 64 * 1024
 # A file up to this size waits in memory, a larger one on disk: 100 clients at once stay below 100 MB together.
-_IN_MEMORY = 256 * 1024
+IN_MEMORY = 256 * 1024
 # The most bytes the decoder may hold unparsed (part headers, mostly): a chunk, and headers no client sends.
 _UNPARSED = 1024 * 1024
 _LINE_BREAK = re.compile(rb"[\r\n]")
@@ -57,14 +67,32 @@ class Part:
     fault: ErrorCode | None = None
     # The id that its image shall have; without one it gets a new one.
     identity: str | None = None
+    # Whether it is known already that no other follows.
+    last: bool = False
 
 
 class _Decoder(MultipartDecoder):
-    """werkzeug's decoder, which holds back too little of a file where a read ends just behind a boundary.
+    """werkzeug's decoder, but for two things of the content of parts.
 
-    Of a delimiter `\\r\\n--boundary` with one more byte it keeps the line feed and hands out the carriage return, when
-    the two were not handed over before. Here everything from the first line break near the end waits for the next read.
+    It holds back too little of a file where a read ends just behind a boundary: of a delimiter `\\r\\n--boundary` with
+    one more byte it keeps the line feed and hands out the carriage return, when the two were not handed over before.
+    Here everything from the first line break near the end waits for the next read.
+
+    It tries a pattern at each byte of a file up to its delimiter: 1.3 ms for 58 KB, a fifth of the whole upload. Here
+    the delimiter's fixed text is looked for first, which takes 0.04 ms.
     """
+
+    def _parse_data(self, data: bytes | bytearray, *, start: bool) -> tuple[bytes, int, bool]:
+        line_break = LINE_BREAK_RE.match(data) if start else None
+        begin = line_break.end() if line_break else 0
+        fixed = data.find(b"--" + self.boundary)
+        # A line break comes before it, of one or two bytes.
+        match = None if fixed < 0 else self.boundary_re.search(data, max(0, fixed - 2))
+        if match is None:
+            end = begin + self._last_partial_boundary_index(data[begin:])
+            return bytes(data[begin:end]), end, True
+        self.state = State.EPILOGUE if match.group(1).startswith(b"--") else State.PART
+        return bytes(data[begin : match.start()]), match.end(), False
 
     def _last_partial_boundary_index(self, data: bytes | bytearray) -> int:
         near_the_end = max(0, len(data) - len(self.boundary) - len(b"\r\n----") - SEARCH_EXTRA_LENGTH)
@@ -90,7 +118,8 @@ class Upload:
         left empty arrives as a file without name and bytes, and is passed over as well.
         """
         part: Part | None = None
-        for event in self._events(_Decoder(boundary, max_form_memory_size=_UNPARSED)):
+        decoder = _Decoder(boundary, max_form_memory_size=_UNPARSED)
+        for event in self._events(decoder):
             if isinstance(event, File | Field):
                 if self._files == self._limits.files:
                     self.shortfall = f"an upload holds at most {self._limits.files} files: send the rest in another"
@@ -100,6 +129,7 @@ class Upload:
                 self._write(part, event.data)
                 if not event.more_data:
                     ended, part = part, None
+                    ended.last = decoder.state is State.EPILOGUE
                     yield from self._hand_over(ended)
         if part is not None:
             part.fault = ErrorCode.UPLOAD_INCOMPLETE
@@ -107,7 +137,7 @@ class Upload:
 
     def whole(self, filename: str, content_type: str) -> Iterator[Part]:
         """The body as one file."""
-        part = Part("", filename, content_type, self._spool())
+        part = Part("", filename, content_type, self._spool(), last=True)
         while chunk := self._read():
             self._write(part, chunk)
         if self.shortfall:
@@ -136,7 +166,7 @@ class Upload:
         return Part(event.name or "", _filename(event), event.headers.get("content-type", ""), self._spool())
 
     def _spool(self) -> IO[bytes]:
-        return SpooledTemporaryFile(max_size=_IN_MEMORY, dir=str(self._spool_dir))
+        return SpooledTemporaryFile(max_size=IN_MEMORY, dir=str(self._spool_dir))
 
     def _write(self, part: Part, data: bytes) -> None:
         part.size += len(data)

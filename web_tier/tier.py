@@ -91,7 +91,7 @@ def build(settings: WebSettings) -> Tier:
     sampler = Sampler(fleet, store, history)
     waker = Waker(lambda: deployment.wake_queue, wanted="wake" in scaling_settings.triggers)
     sender = Sender(lambda: deployment.request_queue, store, waker.wake)
-    intake = Intake(store, deployment.in_bucket, sender)
+    intake = Intake(store, deployment.in_bucket, lambda: deployment.quick_in_bucket, sender)
     notifier = Notifier(store)
 
     attempts = Attempts(store.database)

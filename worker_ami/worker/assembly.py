@@ -12,6 +12,7 @@ import boto3
 from novaburst.aws import s3_client, sqs_client
 from novaburst.objects import Bucket
 from novaburst.queues import Queue
+from novaburst.storage import Storage
 from worker_ami.worker.classifier import Classifier
 from worker_ami.worker.counts import Counts
 from worker_ami.worker.decode import Limits
@@ -26,7 +27,6 @@ from worker_ami.worker.notices import Notices
 from worker_ami.worker.pipeline import Pipeline, Queues
 from worker_ami.worker.settings import WorkerSettings
 from worker_ami.worker.status import Downloads, serve_status
-from worker_ami.worker.storage import Storage
 from worker_ami.worker.tags import asked_to_stay
 from worker_ami.worker.watchdog import watch
 

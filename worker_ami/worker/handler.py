@@ -20,11 +20,11 @@ from novaburst.contract import ContractError, Failure, Request, Result, StageTim
 from novaburst.error_codes import ErrorCode
 from novaburst.objects import ObjectMissingError, ObjectTooLargeError
 from novaburst.queues import Received
+from novaburst.storage import Objects
 from worker_ami.worker.classifier import Classifies
 from worker_ami.worker.counts import Counts
 from worker_ami.worker.isolation import IsolationError
 from worker_ami.worker.refusal import ImageRefusedError
-from worker_ami.worker.storage import Objects
 
 log = logging.getLogger(__name__)
 

@@ -88,6 +88,12 @@ def _no_public_images() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _small_objects_go_through_boto3(monkeypatch: pytest.MonkeyPatch) -> None:
+    """moto answers boto3 inside this process; the quick way to S3 speaks to a server (tests/aws/novaburst)."""
+    monkeypatch.setattr(Deployment, "quick_in_bucket", property(lambda deployment: deployment.in_bucket))
+
+
 @pytest.fixture
 def settings(aws: Settings, tmp_path: Path) -> WebSettings:
     return WebSettings(prefix=aws.prefix, state_dir=tmp_path, max_wait_seconds=120, max_image_bytes=200_000)

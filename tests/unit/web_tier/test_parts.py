@@ -99,6 +99,13 @@ def test_a_body_that_stops_anywhere_keeps_the_complete_files(tmp_path: Path, end
     assert len(complete) == 3 or end < last_boundary
 
 
+def test_the_last_file_is_known_as_such_once_its_forms_end_has_come(tmp_path: Path) -> None:
+    body = form([("a", "1.jpg", b"one"), ("a", "2.jpg", b"two")])
+    assert [part.last for part, _ in read(Upload(io.BytesIO(body), LIMITS, tmp_path))] == [False, True]
+    [(whole, _)] = [(part, part.body.close()) for part in Upload(io.BytesIO(b"x"), LIMITS, tmp_path).whole("", "")]
+    assert whole.last
+
+
 def test_an_oversized_file_is_skipped_and_its_neighbours_are_kept(tmp_path: Path) -> None:
     files = [("a", "1.jpg", b"one"), ("a", "2.jpg", b"x" * 300_000), ("b", "3.jpg", b"three")]
     parts = read(Upload(io.BytesIO(form(files)), LIMITS, tmp_path))

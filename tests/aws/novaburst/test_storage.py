@@ -1,4 +1,4 @@
-"""The worker's way to S3 behaves as boto3's, but for the time it takes."""
+"""The quick way to S3 behaves as boto3's, but for the time it takes."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from botocore.exceptions import CredentialRetrievalError
 from moto.server import ThreadedMotoServer
 
 from novaburst.objects import ObjectMissingError, ObjectTooLargeError
-from worker_ami.worker.storage import Storage, StorageError
+from novaburst.storage import Storage, StorageError
 
 BUCKET = "novatest-in-bucket"
 
@@ -34,8 +34,10 @@ def storage(endpoint: str, session: boto3.Session) -> Storage:
 
 
 def test_what_is_stored_is_what_others_read(storage: Storage, endpoint: str, session: boto3.Session) -> None:
-    storage.put("one.json", b"{}", content_type="application/json")
+    metadata = {"name": "=?utf-8?q?Stra=C3=9Fe?=", "batch": "b-1"}
+    storage.put("one.json", b"{}", content_type="application/json", metadata=metadata)
     seen = session.client("s3", endpoint_url=endpoint).get_object(Bucket=BUCKET, Key="one.json")
+    assert seen["Metadata"] == metadata
     assert (seen["ContentType"], seen["Body"].read()) == ("application/json", b"{}")
     assert storage.get("one.json") == b"{}"
 
