@@ -91,7 +91,7 @@ class SiteSettings(BaseModel):
     region: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
     # Further variables of the web tier: NOVABURST_*, AWS_ENDPOINT_URL*, AWS_CA_BUNDLE.
     environment: Mapping[str, str] = Field(default_factory=dict)
-    # What pip installs: a requirement, or `novaburst[web] @ https://...whl`.
+    # What pip installs: a requirement, for which there must be wheels or an index, or `novaburst[web] @ https://...whl`.
     package: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][ -~]*$"), AfterValidator(_package)] = (
         "novaburst[web]"
     )
@@ -108,6 +108,15 @@ class SiteSettings(BaseModel):
     # In bytes. None leaves what the network's DHCP says, which OpenStack computes from its own tunnels; to be set where
     # the way to AWS takes less than that.
     mtu: Annotated[int, Field(ge=1280, le=9216)] | None = None
+
+    @model_validator(mode="after")
+    def _check_source(self) -> Self:
+        # The public index has no such project, so whoever registered the name there would be root on the VM.
+        if not (self.wheels_url or self.index_url or "@" in self.package):
+            raise ValueError(
+                "say where the package comes from: a page of wheels, an index, or novaburst[web] @ https://...whl"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_environment(self) -> Self:

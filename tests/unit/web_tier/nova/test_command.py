@@ -34,7 +34,7 @@ def test_an_image_is_named_or_a_file_but_not_both_and_not_neither(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "image.qcow2").write_bytes(b"QFI\xfb")
-    ended = runner.invoke(nova_command, ["up", *options])
+    ended = runner.invoke(nova_command, ["up", "--wheels-url", "https://wheels.example/", *options])
     assert ended.exit_code == 2
     assert "--image-file" in ended.output
 

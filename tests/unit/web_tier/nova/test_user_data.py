@@ -28,7 +28,8 @@ FULL = SiteSettings(
     ntp_servers=("10.0.0.1", "ntp.example"),
     mtu=1400,
 )
-PLAIN = SiteSettings(prefix="lab-7", region="us-east-1")
+WHEEL = "novaburst[web] @ https://wheels.example/novaburst-0.1.0-py3-none-any.whl"
+PLAIN = SiteSettings(prefix="lab-7", region="us-east-1", package=WHEEL)
 
 
 def config(site: SiteSettings) -> Any:
@@ -47,7 +48,7 @@ def pip(site: SiteSettings) -> dict[str, str]:
 
 
 def site(**values: Any) -> SiteSettings:
-    return SiteSettings(**{"prefix": "lab-7", "region": "us-east-1", **values})
+    return SiteSettings(**{"prefix": "lab-7", "region": "us-east-1", "package": WHEEL, **values})
 
 
 @pytest.mark.parametrize("chosen", [PLAIN, FULL, site(swap_mib=0)])
@@ -68,7 +69,7 @@ def test_the_same_settings_give_the_same_text() -> None:
 
 def test_it_is_refused_here_rather_than_by_nova_when_it_is_too_long() -> None:
     with pytest.raises(ValueError, match="Nova takes"):
-        user_data(site(package="novaburst[web]" + " " * MAX_USER_DATA_BYTES))
+        user_data(site(package=WHEEL + " " * MAX_USER_DATA_BYTES))
 
 
 def test_units_and_nginx_site_come_from_the_installed_distribution_and_are_not_written_twice() -> None:
@@ -165,6 +166,11 @@ def test_root_installs_nothing_from_an_address_that_others_can_answer_or_that_ho
 def test_the_package_is_neither_an_option_nor_from_an_address_that_others_can_answer(package: str) -> None:
     with pytest.raises(ValidationError, match="package"):
         site(package=package)
+
+
+def test_the_package_is_never_looked_for_where_anybody_may_have_taken_its_name() -> None:
+    with pytest.raises(ValidationError, match="where the package comes from"):
+        SiteSettings(prefix="lab-7", region="us-east-1")
 
 
 def test_pip_uses_its_own_index_unless_it_is_given_wheels_or_another() -> None:
