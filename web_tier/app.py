@@ -29,7 +29,8 @@ from web_tier.tier import build
 class CoursePath(PathConverter):
     """Any path but the API's, where an unknown address is a 404 and a wrong method a 405."""
 
-    regex = r"(?!api/)[^/].*?"
+    # A line break, too, may stand in a path.
+    regex = r"(?!api/)[^/](?s:.)*?"
 
 
 def create_app(settings: WebSettings | None = None) -> Flask:

@@ -13,6 +13,7 @@ from uuid import uuid4
 from botocore.exceptions import BotoCoreError, ClientError
 from flask import Blueprint, Response, current_app, jsonify, request, url_for
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 from novaburst.objects import NotDeletedError
 from web_tier.attempts import idempotency_key
@@ -34,10 +35,20 @@ _MAX_BODY_BYTES = 16 * 1024 * 1024
 _MOST_LISTED = 200
 
 
+# What `_keys_or_prefix` below says, for who reads the description of the API.
+_EITHER: JsonDict = {
+    "anyOf": [
+        {"properties": {"bucket": {"type": "null"}, "keys": {"type": "null"}, "prefix": {"type": "null"}}},
+        {"required": ["keys"], "properties": {"keys": {"type": "array"}, "prefix": {"type": "null"}}},
+        {"required": ["prefix"], "properties": {"prefix": {"type": "string"}, "keys": {"type": "null"}}},
+    ]
+}
+
+
 class BatchRequest(BaseModel):
     """What a new batch is made of: nothing yet, objects by their keys, or all that lies under a prefix."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, json_schema_extra=_EITHER)
 
     # Where the objects lie: the in-bucket, which is the only one that workers may read.
     bucket: Annotated[str, Field(min_length=3, max_length=63)] | None = None
@@ -117,7 +128,9 @@ def delete(batch: str) -> Response:
     except (BotoCoreError, ClientError, NotDeletedError) as error:
         current_app.logger.warning("the objects of batch %s are deleted later: %s", batch, error)
         gone = False
-    return Response(status=204 if gone else 202)
+    response = Response(status=204 if gone else 202)
+    del response.headers["Content-Type"]
+    return response
 
 
 def addresses(batch: str) -> dict[str, str]:

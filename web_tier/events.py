@@ -41,7 +41,9 @@ def events(batch: str) -> Response:
     """The stream of a batch's changes after `Last-Event-ID`, or `?since=`, or from its beginning."""
     parts = tier()
     batch_created(batch)
-    since = revision(request.headers.get("Last-Event-ID") or request.args.get("since", "0"))
+    since = revision(request.args.get("since", "0"))
+    if (last := request.headers.get("Last-Event-ID")) is not None:
+        since = revision(last)
     response = Response(mimetype="text/event-stream")
     response.headers["Cache-Control"] = "no-store"
     # nginx would collect the events until a buffer is full.

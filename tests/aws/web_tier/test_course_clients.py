@@ -16,7 +16,7 @@ def post(client: FlaskClient, address: str, field: str, name: str, data: bytes) 
     return reply.status_code, reply.mimetype, reply.text
 
 
-@pytest.mark.parametrize("address", ["/", "/upload", "/any/path.php", "/healthz"])
+@pytest.mark.parametrize("address", ["/", "/upload", "/any/path.php", "/healthz", "/a%0Aline%20break", "/имя"])
 def test_the_clients_of_2021_get_the_bare_label_at_any_path(
     client: FlaskClient, working_fleet: Fleet, address: str
 ) -> None:
@@ -40,6 +40,23 @@ def test_a_form_without_a_file_is_a_400_in_words(client: FlaskClient) -> None:
     body, kind = encode_multipart_formdata([("comment", "hello")])
     reply = client.post("/", data=body, content_type=kind)
     assert (reply.status_code, reply.mimetype) == (400, "text/plain")
+
+
+@pytest.mark.parametrize(
+    ("query", "kind", "status"),
+    [("?wait=soon", "image/png", 400), ("", "application/json", 415), ("", "application/x-www-form-urlencoded", 400)],
+)
+def test_whatever_goes_wrong_is_said_in_plain_text(client: FlaskClient, query: str, kind: str, status: int) -> None:
+    reply = client.post(f"/any/path{query}", data=b"x", content_type=kind)
+    assert (reply.status_code, reply.mimetype) == (status, "text/plain")
+
+
+def test_a_storage_that_is_away_is_said_in_plain_text_too(client: FlaskClient, aws: Settings) -> None:
+    s3 = boto3.client("s3")
+    s3.delete_bucket(Bucket=aws.in_bucket)
+    status, kind, text = post(client, "/", "myfile", "a.jpg", b"label:x")
+    assert (status, kind) == (422, "text/plain")
+    assert text.startswith("not_stored")
 
 
 def test_a_wait_without_a_result_ends_as_a_504_in_words(client: FlaskClient) -> None:

@@ -109,9 +109,10 @@ def test_an_empty_batch_waits_for_its_first_image(app: Flask, store: Store) -> N
     assert [kind for kind, _, _ in read("".join(stream))] == ["image", "counts", "end"]
 
 
-@pytest.mark.parametrize("last", ["x", "-1", "1.5"])
+@pytest.mark.parametrize("last", ["", "x", "-1", "1.5"])
 def test_a_revision_that_is_none_is_a_400(client: FlaskClient, batch: str, last: str) -> None:
     assert client.get("/api/v1/batches/b/events", headers={"Last-Event-ID": last}).status_code == 400
+    assert client.get(f"/api/v1/batches/b/events?since={last}", headers={"Last-Event-ID": "0"}).status_code == 400
 
 
 def test_no_batch_is_no_stream(client: FlaskClient) -> None:
