@@ -70,20 +70,24 @@ def cloud_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict
 
 
 @pytest.fixture(scope="module")
-def deployment(cloud_environment: dict[str, str]) -> Iterator[Deployment]:
+def settings(cloud_environment: dict[str, str]) -> Iterator[WebSettings]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in cloud_environment.items():
             patch.setenv(name, value)
-        settings = WebSettings.load()
-        s3, sqs = boto3.client("s3"), boto3.client("sqs")
-        for bucket in (settings.in_bucket, settings.out_bucket):
-            s3.create_bucket(Bucket=bucket)
-        for queue in (
-            *(settings.request_queue, settings.response_queue),
-            *(settings.dead_letter_queue, settings.wake_queue),
-        ):
-            sqs.create_queue(QueueName=queue, Attributes={"MaximumMessageSize": str(MAX_MESSAGE_BYTES)})
-        yield Deployment(settings)
+        yield WebSettings.load()
+
+
+@pytest.fixture(scope="module")
+def deployment(settings: WebSettings) -> Deployment:
+    s3, sqs = boto3.client("s3"), boto3.client("sqs")
+    for bucket in (settings.in_bucket, settings.out_bucket):
+        s3.create_bucket(Bucket=bucket)
+    for queue in (
+        *(settings.request_queue, settings.response_queue),
+        *(settings.dead_letter_queue, settings.wake_queue),
+    ):
+        sqs.create_queue(QueueName=queue, Attributes={"MaximumMessageSize": str(MAX_MESSAGE_BYTES)})
+    return Deployment(settings)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +101,7 @@ def processes(deployment: Deployment, cloud_environment: dict[str, str]) -> Iter
         subprocess.Popen([sys.executable, "-m", "web_tier.listener"], env=environment),
     ]
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 150
         while not _ready(url):
             assert time.monotonic() < deadline
             time.sleep(0.1)
@@ -105,7 +109,7 @@ def processes(deployment: Deployment, cloud_environment: dict[str, str]) -> Iter
     finally:
         for process in running:
             process.terminate()
-        assert [process.wait(20) for process in running] == [0, 0]
+        assert [process.wait(60) for process in running] == [0, 0]
 
 
 def _ready(url: str) -> bool:

@@ -30,9 +30,10 @@ export class Chart {
       area.setAttribute("d", points.length ? outline(points) : "");
     });
     const last = samples.at(-1);
-    const now = last ? this.series.map((one) => `${number(one.value(last))} ${one.word}`).join(", ") : "nothing yet";
-    this.figure.querySelector("output").textContent = now;
-    this.svg.setAttribute("aria-label", `${this.title}: now ${now}; at most ${number(top)} in this time`);
+    const now = last ? this.series.map((one) => `${number(one.value(last))} ${one.word}`) : ["nothing yet"];
+    this.figure.querySelector("output").replaceChildren(...now.map((words, place) => key(this.series[place].kind, words)));
+    this.figure.querySelector(".top-value").textContent = number(top);
+    this.svg.setAttribute("aria-label", `${this.title}: now ${now.join(", ")}; at most ${number(top)} in this time`);
     this.figure.querySelector(".from").textContent = `${Math.round((to - from) / 60_000)} min ago`;
   }
 
@@ -51,6 +52,13 @@ export class Chart {
     path.setAttribute("vector-effect", "non-scaling-stroke");
     return path;
   }
+}
+
+function key(kind, words) {
+  const part = document.createElement("span");
+  part.className = `key ${kind}`;
+  part.textContent = words;
+  return part;
 }
 
 // A value holds until the next sample, the last one until now.

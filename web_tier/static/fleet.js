@@ -6,8 +6,8 @@ import { clock, duration, money, number, some } from "./words.js";
 // Between two looks, in milliseconds: while there is work or a worker, and otherwise.
 const BUSY = 3000;
 const QUIET = 15_000;
-// The times that the charts can show, in milliseconds: the shortest that holds all that has happened.
-const SPANS = [5 * 60_000, 15 * 60_000, 60 * 60_000];
+// The times that the charts can show, in milliseconds: the shortest that holds the latest burst.
+const SPANS = [2 * 60_000, 5 * 60_000, 15 * 60_000, 60 * 60_000];
 const DECISIONS = 6;
 const element = (id) => document.getElementById(id);
 
@@ -16,10 +16,12 @@ export class Fleet {
   #charts = [];
   #history = new History();
   #busy;
+  #told;
 
-  // `busy` says whether this page waits for images.
-  constructor(busy) {
+  // `busy` says whether this page waits for images; `told` hears how long all images will take, or null.
+  constructor(busy, told) {
     this.#busy = busy;
+    this.#told = told;
   }
 
   // Where the panel has room beside the images, it is open.
@@ -75,7 +77,7 @@ export class Fleet {
     const { counts, pace } = fleet;
     const inState = (state) => fleet.instances.filter((instance) => instance.state === state).length;
     const [running, starting] = [inState("running"), inState("pending")];
-    const left = pace.pending && pace.seconds_to_finish !== null ? `about ${duration(pace.seconds_to_finish)}` : "–";
+    const left = pace.pending && pace.seconds_to_finish !== null ? duration(pace.seconds_to_finish) : null;
     element("fleet-line").textContent = line(running, starting, counts.backlog, fleet.plan.launch);
     element("fleet-line").title = fleet.plan.reason;
     element("figure-waiting").textContent = number(counts.backlog - counts.in_flight);
@@ -83,7 +85,8 @@ export class Fleet {
     element("figure-running").textContent = number(running);
     element("figure-starting").textContent = number(starting);
     element("figure-pace").textContent = number(pace.images_a_minute);
-    element("figure-left").textContent = left;
+    element("figure-left").textContent = left ?? "–";
+    this.#told(left);
     const spent = fleet.cost.so_far;
     element("figure-cost").textContent = spent === null ? "not known" : money(spent, fleet.cost.currency);
     this.#history.enter(fleet);
@@ -97,9 +100,15 @@ export class Fleet {
 
   #span(now) {
     const longest = SPANS.at(-1);
-    const busy = this.#history.samples(now - longest).find((sample) => sample.backlog || sample.pending || sample.running);
-    return SPANS.find((span) => !busy || busy.time >= now - span) ?? longest;
+    const samples = this.#history.samples(now - longest);
+    let first = samples.findLastIndex(busy);
+    while (first > 0 && busy(samples[first - 1])) first -= 1;
+    return SPANS.find((span) => first < 0 || samples[first].time >= now - span) ?? longest;
   }
+}
+
+function busy(sample) {
+  return sample.backlog || sample.pending || sample.running;
 }
 
 function line(running, starting, backlog, launch) {
@@ -126,5 +135,8 @@ function did(decision) {
   if (decision.start) words.push(`Wake ${some(decision.start, "worker")}`);
   if (decision.terminate) words.push(`End ${some(decision.terminate, "worker")}`);
   if (words.length) return words.join(", ");
-  return decision.want || decision.have ? `Keep ${some(decision.have, "worker")}` : "No worker needed";
+  const tooMany = decision.have - decision.want;
+  // They end by themselves as soon as they have nothing to do.
+  if (tooMany > 0) return `Let ${some(tooMany, "worker")} end`;
+  return decision.want ? `Keep ${some(decision.have, "worker")}` : "No worker needed";
 }

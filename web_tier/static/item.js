@@ -17,8 +17,10 @@ export class Item {
     this.retry = false;
     // The part of its bytes that is sent, 0 to 1.
     this.sent = 0;
-    // The address of a small picture of it; null until made, "" when there can be none.
+    // The address of a small picture of it; null until wanted, "" until made or when there is none.
     this.preview = null;
+    // That picture, as long as it is not kept for the next visit.
+    this.picture = null;
     // Counts changes, so that a row knows whether it is up to date.
     this.version = 0;
   }

@@ -72,9 +72,7 @@ export class List {
   #newRow(item) {
     const served = this.#served.get(item.id);
     this.#served.delete(item.id);
-    const row = new Row(served, item);
-    row.element.dataset.id = item.id ?? "";
-    return row;
+    return new Row(served, item);
   }
 
   #showPager(found, last) {

@@ -4,6 +4,7 @@ import { chosen, dropped, pasted } from "./files.js";
 import { Fleet } from "./fleet.js";
 import { Leftover } from "./leftover.js";
 import { List } from "./list.js";
+import { forgetPictures } from "./pictures.js";
 import { batches, forgetBatch, rememberBatch } from "./remembered.js";
 import { Stream } from "./stream.js";
 import { NotSentError, Uploads } from "./uploads.js";
@@ -17,7 +18,7 @@ const SAY = 5000;
 const element = (id) => document.getElementById(id);
 const app = element("app");
 const batch = new Batch(app.dataset.batch || null, draw);
-const fleet = new Fleet(() => batch.counts().pending > 0);
+const fleet = new Fleet(() => batch.counts().pending > 0, showLeft);
 const stream = new Stream(batch, hear);
 const leftover = new Leftover(batch);
 const uploads = new Uploads(batch, {
@@ -61,7 +62,14 @@ function summarise(counts) {
   element("overall").value = counts.done + counts.failed;
   const part = Math.floor((100 * (counts.done + counts.failed)) / Math.max(1, counts.all));
   document.title = counts.pending ? `${part} % · Novaburst` : "Batch · Novaburst: what is in your photos?";
+  app.classList.toggle("complete", counts.all > 0 && counts.pending === 0);
+  if (!counts.pending) showLeft(null);
   say(words.join(", "), counts.pending === 0);
+}
+
+// How long the fleet will need for all that it has to do, in words.
+function showLeft(left) {
+  element("left").textContent = left && batch.counts().pending ? `· about ${left} left` : "";
 }
 
 function say(words, last) {
@@ -93,11 +101,16 @@ function showUnsent() {
 // From the stream: trouble in words, null when there is none, "deleted" when the batch is gone.
 function hear(news) {
   if (news === "deleted") {
-    forgetBatch(batch.id);
+    forget();
     news = "This batch was deleted.";
   }
   element("trouble").hidden = news === null;
   element("trouble").textContent = news ?? "";
+}
+
+function forget() {
+  forgetBatch(batch.id);
+  return forgetPictures(batch.id);
 }
 
 function openBatch() {
@@ -122,7 +135,8 @@ function openBatch() {
 function showBatch(created) {
   element("batch").hidden = false;
   element("start")?.remove();
-  element("drop").querySelector("strong").textContent = "Add photos";
+  element("drop").querySelector("label[for=files]").textContent = "Add photos";
+  element("drop").querySelector("label[for=folder]").textContent = "Add a folder";
   fleet.unfold();
   app.classList.add("compact");
   element("new-batch").hidden = false;
@@ -133,7 +147,21 @@ function showBatch(created) {
   element("drop").action = `/api/v1/upload?batch=${batch.id}`;
 }
 
+function takeDropped({ files, unreadable }) {
+  take(files);
+  let words = "";
+  if (unreadable.length) {
+    const left = `${some(unreadable.length, "file or folder", "files or folders")} could not be read and stayed out: ${names(unreadable)}.`;
+    words = `${left} Check that you may open them, then drop them again.`;
+  } else if (!files.length) {
+    words = "There was no file in what you dropped. Save the picture on your device first, then drop it here.";
+  }
+  element("unread").textContent = words;
+  element("unread").hidden = !words;
+}
+
 function take(files) {
+  element("unread").hidden = true;
   const fresh = leftover.sift(files);
   if (!fresh.length) return;
   if (!batch.id) showBatch(null);
@@ -162,9 +190,13 @@ function listenToFiles() {
   document.addEventListener("drop", async (event) => {
     event.preventDefault();
     drop.classList.remove("over");
-    take(await dropped(event.dataTransfer));
+    takeDropped(await dropped(event.dataTransfer));
   });
   document.addEventListener("paste", (event) => take(pasted(event.clipboardData)));
+  // Somebody else may have added images meanwhile.
+  document.addEventListener("visibilitychange", () => {
+    if (batch.id && !document.hidden) stream.follow();
+  });
   addEventListener("beforeunload", (event) => {
     leftover.keep();
     if (batch.counts().local) event.preventDefault();
@@ -189,7 +221,7 @@ function listenToActions() {
     event.preventDefault();
     const response = await fetch(`/api/v1/batches/${batch.id}`, { method: "DELETE" }).catch(() => null);
     if (response?.ok) {
-      forgetBatch(batch.id);
+      await forget();
       location.assign("/");
     } else {
       dialog.querySelector(".error").textContent = "It could not be deleted just now. Try again in a moment.";

@@ -16,6 +16,7 @@ export class Row {
     if (this.#shown === item.version) return;
     this.#shown = item.version;
     this.element.className = `image ${item.group}`;
+    this.element.dataset.id = item.id ?? "";
     this.#text("name", item.name);
     this.#part("name").title = item.name;
     this.#text("label", this.#headline());

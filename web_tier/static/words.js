@@ -5,8 +5,8 @@ export function number(value) {
   return numbers.format(value);
 }
 
-export function some(count, what) {
-  return `${number(count)} ${what}${count === 1 ? "" : "s"}`;
+export function some(count, what, many = `${what}s`) {
+  return `${number(count)} ${count === 1 ? what : many}`;
 }
 
 export function percent(score) {

@@ -22,7 +22,7 @@ def test_a_person_sees_the_upload_page_and_nothing_is_fetched_from_elsewhere(cli
     assert "http://" not in reply.text.replace("http://www.w3.org/2000/svg", "")
     assert "https://" not in reply.text
     assert "default-src 'none'" in reply.headers["Content-Security-Policy"]
-    for asset in ("page.js", "base.css", "batch.css", "fleet.css", "icon.svg"):
+    for asset in ("page.js", "base.css", "start.css", "batch.css", "fleet.css", "icon.svg"):
         assert f"/static/{asset}" in reply.text
         with client.get(f"/static/{asset}") as file:
             assert file.status_code == 200
