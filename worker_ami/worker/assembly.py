@@ -16,7 +16,7 @@ from novaburst.storage import Storage
 from worker_ami.worker.classifier import Classifier
 from worker_ami.worker.counts import Counts
 from worker_ami.worker.decode import Limits
-from worker_ami.worker.engines import open_engine
+from worker_ami.worker.engines import EngineName, open_engine
 from worker_ami.worker.handler import Handler
 from worker_ami.worker.imds import InstanceMetadata
 from worker_ami.worker.isolated import Orders
@@ -92,6 +92,17 @@ def assemble(settings: WorkerSettings, instance: str, stop: threading.Event) -> 
     return Worker(pipeline, (watch, notices.run, Reporter(counts, settings.prefix).run))
 
 
+def identity(instance: str, model: Model, engine: EngineName) -> dict[str, str]:
+    """What of the status never changes; with the int8 engine also how often its answers were the exact ones."""
+    known = {
+        "version": version("novaburst"),
+        "instance": instance,
+        "model": model.definition.name,
+        "engine": engine,
+    }
+    return known | ({"accuracy": str(model.definition.int8)} if engine == "onnxruntime-int8" else {})
+
+
 def _downloads(settings: WorkerSettings) -> Downloads | None:
     if not settings.status_downloads:
         return None
@@ -111,12 +122,7 @@ def _orders(settings: WorkerSettings) -> Orders:
 def _state(
     instance: str, model: Model, settings: WorkerSettings, pipeline: Pipeline, counts: Counts
 ) -> Callable[[], dict[str, Any]]:
-    fixed = {
-        "version": version("novaburst"),
-        "instance": instance,
-        "model": model.definition.name,
-        "engine": settings.engine,
-    }
+    fixed = identity(instance, model, settings.engine)
 
     def state() -> dict[str, Any]:
         totals = counts.totals()

@@ -52,6 +52,9 @@ def serve_status(port: int, state: Callable[[], dict[str, Any]], downloads: Down
         server_version = "novaburst"
         sys_version = ""
 
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
         def do_GET(self) -> None:
             if self.path in ("/", "/healthz"):
                 return self._answer(HTTPStatus.OK, _JSON, f"{json.dumps(state())}\n".encode())
@@ -67,7 +70,8 @@ def serve_status(port: int, state: Callable[[], dict[str, Any]], downloads: Down
             self.send_header("X-Content-Type-Options", "nosniff")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            if self.command != "HEAD":
+                self.wfile.write(content)
 
         def log_message(self, format: str, *args: Any) -> None:
             """Requests are not logged."""

@@ -39,6 +39,14 @@ def test_the_state_is_json(path: str) -> None:
     assert (answer.status_code, answer.json()) == (200, STATE)
 
 
+@pytest.mark.parametrize(("path", "status"), [("/", 200), ("/healthz", 200), ("/else", 404)])
+def test_a_head_is_answered_as_a_get_without_its_content(path: str, status: int) -> None:
+    url = start() + path
+    answer = requests.head(url, timeout=10)
+    assert (answer.status_code, answer.content) == (status, b"")
+    assert answer.headers["Content-Length"] == get(url).headers["Content-Length"]
+
+
 @pytest.mark.parametrize("path", ["/else", "/download/abc", "/healthz/x"])
 def test_downloads_are_off_unless_they_are_switched_on(path: str) -> None:
     assert get(start() + path).status_code == 404

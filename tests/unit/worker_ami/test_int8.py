@@ -19,6 +19,7 @@ from worker_ami.bake.int8 import halves, judge, write_int8
 from worker_ami.bake.order import OrderError
 from worker_ami.bake.photos import Photo, read_photos
 from worker_ami.bake.proof import ProofError
+from worker_ami.worker.assembly import identity
 from worker_ami.worker.engines import open_engine
 from worker_ami.worker.model import INT8_FILE, ONNX_FILE, Model, ModelError, Preprocessing, load_model
 
@@ -56,6 +57,8 @@ def test_it_agrees_with_the_exact_network_on_photos_that_its_calibration_did_not
     assert (judged.photos, judged.labelled) == (12, 10)
     assert judged.agreed >= 11
     assert judged.right >= judged.right_exactly - 1
+    assert identity("i-1", quantised, "onnxruntime-int8")["accuracy"] == str(judged)
+    assert "accuracy" not in identity("i-1", quantised, "onnxruntime")
     assert str(judged).startswith(f"int8 agrees with the exact network on {judged.agreed} of 12 photos; ")
 
 

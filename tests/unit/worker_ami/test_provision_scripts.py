@@ -42,6 +42,27 @@ def test_the_image_holds_no_secret_and_no_name_of_a_deployment() -> None:
         assert not re.search(r"AKIA|aws_secret|BEGIN [A-Z ]*PRIVATE KEY", path.read_text(), re.IGNORECASE)
 
 
+@pytest.mark.parametrize(
+    ("engine", "options", "said"),
+    [
+        ("onnxruntime-int8", "--model resnet18", "name their folder by --int8 in MODEL_OPTIONS"),
+        ("tensorflow", "", "no engine is called tensorflow; there are onnxruntime, onnxruntime-int8 and torch"),
+    ],
+)
+def test_an_engine_that_cannot_be_baked_is_refused_before_anything_is_installed(
+    engine: str, options: str, said: str
+) -> None:
+    done = subprocess.run(
+        ["bash", PROVISION / "model.sh"],
+        env={"SOURCE": "/nowhere", "ENGINE": engine, "MODEL_OPTIONS": options},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert said in done.stderr
+
+
 @pytest.fixture(scope="module")
 def signer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signer]:
     signer = Signer(tmp_path_factory.mktemp("signer") / "home")
