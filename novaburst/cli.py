@@ -4,6 +4,7 @@ import importlib
 
 import click
 
+from novaburst.presets import PresetError
 from novaburst.settings import SettingsError
 
 _COMMANDS = {
@@ -42,7 +43,7 @@ class _LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except SettingsError as error:
+        except (SettingsError, PresetError) as error:
             raise click.ClickException(str(error)) from error
 
 

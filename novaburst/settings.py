@@ -7,6 +7,8 @@ from typing import Annotated, Any, Self
 from pydantic import StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from novaburst import presets
+
 ENVIRONMENT_PREFIX = "NOVABURST_"
 
 
@@ -24,13 +26,16 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:
-        """Read the environment; `overrides` win over it.
+        """Read the environment, and where it says nothing its preset; `overrides` win over both.
 
         Raises:
             SettingsError: a value is missing or wrong; the text names every variable at fault.
         """
         try:
-            return cls(**overrides)
+            preset = {name.removeprefix(ENVIRONMENT_PREFIX).lower(): value for name, value in presets.chosen().items()}
+            return cls(**{**preset, **overrides})
+        except presets.PresetError as error:
+            raise SettingsError(str(error)) from error
         except ValidationError as error:
             faults = []
             for e in error.errors():

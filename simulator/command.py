@@ -1,6 +1,7 @@
 """`novaburst simulate` and `novaburst estimate`: the model from the command line. No AWS, no network."""
 
 import json
+import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import click
 import numpy as np
 from rich.console import Console
 
+from novaburst import presets
 from novaburst.settings import SettingsError
 from scaling_lambda.settings import IMAGES_PER_SECOND, Settings
 from scaling_lambda.settings import SettingsError as ScalingSettingsError
@@ -35,7 +37,7 @@ class _Deployment:
 
 def _deployment() -> _Deployment:
     try:
-        limits = Settings.load().limits
+        limits = Settings.load({**os.environ, **presets.of_the_lambda()}).limits
     except ScalingSettingsError as error:
         raise SettingsError(str(error)) from error
     price = limits.prices.of(None)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
+from novaburst import presets
 from novaburst.bounds import MAX_FILES_PER_UPLOAD, MAX_IMAGE_BYTES, MAX_WAIT_SECONDS
 from novaburst.settings import Settings, SettingsError
 from scaling_lambda.settings import Settings as ScalingSettings
@@ -43,8 +44,8 @@ class WebSettings(Settings):
             novaburst.settings.SettingsError: one of them is wrong.
         """
         try:
-            return ScalingSettings.load({**os.environ, "NOVABURST_PREFIX": self.prefix})
-        except ScalingSettingsError as error:
+            return ScalingSettings.load({**os.environ, **presets.of_the_lambda(), "NOVABURST_PREFIX": self.prefix})
+        except (ScalingSettingsError, presets.PresetError) as error:
             raise SettingsError(str(error)) from error
 
     @property

@@ -1,12 +1,14 @@
 """`novaburst plan`: what the scaling decision would be for a made-up moment. No AWS, no network."""
 
 import json
+import os
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 import click
 from rich.console import Console
 
+from novaburst import presets
 from novaburst.commands.plans import plan_table
 from novaburst.settings import SettingsError
 from scaling_lambda.fleet import Counts, Instance, Observation, State
@@ -47,7 +49,7 @@ def plan_command(
 ) -> None:
     """Ask what the scaling Lambda would do, offline. What is not given comes from the NOVABURST_* settings."""
     try:
-        limits = Settings.load().limits
+        limits = Settings.load({**os.environ, **presets.of_the_lambda()}).limits
     except ScalingSettingsError as error:
         raise SettingsError(str(error)) from error
     minimum = limits.minimum if min_workers is None else min_workers
