@@ -1,6 +1,8 @@
-"""The prefix in `.chalice/`: Chalice reads its settings and policy from files, which know no variables."""
+"""The prefix and the preset in `.chalice/`: Chalice reads settings and policy from files, which know no variables."""
 
+import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 CHALICE = Path(__file__).parents[1] / ".chalice"
@@ -11,6 +13,10 @@ _PLACES = (
     r'(?<=novaburst:fleet": "){}(?=")',
     r'(?<=[:/]){}(?=-(?:req-queue|wake-queue|worker)")',
 )
+
+
+# The variables of every stage.
+_VARIABLES = re.compile(r'^(  "environment_variables": )(\{[^{}]*\})', re.MULTILINE)
 
 
 class ChaliceConfigError(ValueError):
@@ -41,4 +47,23 @@ def set_prefix(prefix: str, folder: Path = CHALICE) -> bool:
     places = "|".join(place.format(re.escape(present)) for place in _PLACES)
     for name, text in texts.items():
         (folder / name).write_text(re.sub(places, prefix, text))
+    return True
+
+
+def set_variables(variables: Mapping[str, str], folder: Path = CHALICE) -> bool:
+    """Set these variables of the Lambda in every stage, beside those that are there; False if they were set already.
+
+    Raises:
+        ChaliceConfigError: the file has no such variables.
+    """
+    file = folder / "config.json"
+    text = file.read_text()
+    found = _VARIABLES.search(text)
+    if found is None:
+        raise ChaliceConfigError(f"{file}: no environment_variables")
+    present = json.loads(found.group(2))
+    wanted = {**present, **variables}
+    if present == wanted:
+        return False
+    file.write_text(text[: found.start(2)] + json.dumps(wanted) + text[found.end(2) :])
     return True

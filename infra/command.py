@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from infra import chalice_config
-from infra.deploy import DeployError, deploy
+from infra.deploy import DeployError, deploy, stack_name
+from novaburst import presets
 from novaburst.settings import Settings, require_region
 
 # The template's parameters that have an option of their own, by option name.
@@ -41,13 +42,18 @@ _PARAMETERS = {
 def deploy_command(prefix: str | None, as_json: bool, **options: str | int | None) -> None:
     """Create or update the AWS resources of one deployment; what is not given stays as it is.
 
-    A first deployment on AWS needs --image-id. `.chalice/` is then made that of the same prefix, for `chalice deploy`.
+    A first deployment on AWS needs --image-id. `.chalice/` is then made that of the same prefix and preset, for
+    `chalice deploy`.
     """
     settings = Settings.load(**({} if prefix is None else {"prefix": prefix}))
     require_region()
+    preset = presets.chosen()
+    if options["idle_seconds"] is None:
+        options["idle_seconds"] = preset.get("NOVABURST_IDLE_SECONDS")
     try:
         outputs = deploy(settings.prefix, _given(options))
         changed = chalice_config.set_prefix(settings.prefix, chalice_config.CHALICE)
+        changed |= chalice_config.set_variables(presets.of_the_lambda(), chalice_config.CHALICE)
     except (DeployError, chalice_config.ChaliceConfigError, botocore.exceptions.BotoCoreError) as error:
         raise click.ClickException(str(error)) from error
     if changed:
@@ -55,7 +61,7 @@ def deploy_command(prefix: str | None, as_json: bool, **options: str | int | Non
     if as_json:
         click.echo(json.dumps(outputs, indent=2))
         return
-    table = Table("output", "value", title=f"stack {settings.prefix}")
+    table = Table("output", "value", title=f"stack {stack_name(settings.prefix)}")
     for name, value in sorted(outputs.items()):
         table.add_row(name, value)
     Console().print(table)

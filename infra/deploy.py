@@ -1,4 +1,4 @@
-"""Create or update the CloudFormation stack `<prefix>` from template.yaml, and wait until it is done."""
+"""Create or update the CloudFormation stack of a prefix from template.yaml, and wait until it is done."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -29,16 +29,21 @@ class DeployError(RuntimeError):
     """The stack was not brought to the template's state; the text names the resources that failed, and why."""
 
 
+def stack_name(prefix: str) -> str:
+    """The stack's name: the prefix, behind a word where it begins with a digit, which CloudFormation refuses."""
+    return prefix if prefix[0].isalpha() else f"novaburst-{prefix}"
+
+
 def deploy(
     prefix: str,
     parameters: Mapping[str, str],
     client: "CloudFormationClient | None" = None,
     poll_seconds: float = _POLL_SECONDS,
 ) -> dict[str, str]:
-    """Bring the stack `prefix` to the template's state, and return its outputs by name.
+    """Bring the stack of `prefix` to the template's state, and return its outputs by name.
 
     Args:
-        prefix: starts the name of every resource, and is the stack's name.
+        prefix: starts the name of every resource, and names the stack.
         parameters: of the template, by name; one that is left out keeps the value of the stack as it is, or
             the template's default when the stack is new.
         client: of the AWS to deploy to; by default the one that the standard `AWS_*` variables select.
@@ -51,10 +56,11 @@ def deploy(
     cloudformation = client if client is not None else boto3.client("cloudformation")
     chosen = {**parameters, _PREFIX_PARAMETER: prefix}
     began = datetime.now(UTC)
-    existing = _find(cloudformation, prefix)
+    name = stack_name(prefix)
+    existing = _find(cloudformation, name)
     if existing is not None and existing["StackStatus"] in _NEVER_CREATED:
-        cloudformation.delete_stack(StackName=prefix)
-        cloudformation.get_waiter("stack_delete_complete").wait(StackName=prefix, WaiterConfig=_pace(poll_seconds))
+        cloudformation.delete_stack(StackName=name)
+        cloudformation.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig=_pace(poll_seconds))
         existing = None
     try:
         if existing is None:
@@ -62,19 +68,19 @@ def deploy(
         else:
             _update(cloudformation, existing, chosen, poll_seconds)
     except ClientError as error:
-        raise DeployError(f"stack {prefix}: {error.response['Error']['Message']}") from error
+        raise DeployError(f"stack {name}: {error.response['Error']['Message']}") from error
     except WaiterError as error:
-        reasons = "\n".join(_failures(cloudformation, prefix, began - _CLOCK_SKEW)) or str(error)
-        raise DeployError(f"stack {prefix} was not deployed:\n{reasons}") from error
-    stack = _find(cloudformation, prefix)
+        reasons = "\n".join(_failures(cloudformation, name, began - _CLOCK_SKEW)) or str(error)
+        raise DeployError(f"stack {name} was not deployed:\n{reasons}") from error
+    stack = _find(cloudformation, name)
     if stack is None:
-        raise DeployError(f"stack {prefix} was deleted while it was being deployed")
+        raise DeployError(f"stack {name} was deleted while it was being deployed")
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
 def _create(client: "CloudFormationClient", prefix: str, parameters: Mapping[str, str], poll_seconds: float) -> None:
     client.create_stack(
-        StackName=prefix,
+        StackName=stack_name(prefix),
         TemplateBody=TEMPLATE.read_text(),
         Parameters=_given(parameters),
         # Roles and policies carry names, so that another tier's policy can name them.
@@ -83,7 +89,7 @@ def _create(client: "CloudFormationClient", prefix: str, parameters: Mapping[str
         Tags=[{"Key": FLEET_TAG, "Value": prefix}],
         OnFailure="ROLLBACK",
     )
-    client.get_waiter("stack_create_complete").wait(StackName=prefix, WaiterConfig=_pace(poll_seconds))
+    client.get_waiter("stack_create_complete").wait(StackName=stack_name(prefix), WaiterConfig=_pace(poll_seconds))
 
 
 def _update(
@@ -100,7 +106,7 @@ def _update(
             TemplateBody=TEMPLATE.read_text(),
             Parameters=_given({**kept, **parameters}),
             Capabilities=["CAPABILITY_NAMED_IAM"],
-            Tags=[{"Key": FLEET_TAG, "Value": name}],
+            Tags=[{"Key": FLEET_TAG, "Value": parameters[_PREFIX_PARAMETER]}],
         )
     except ClientError as error:
         if "No updates are to be performed" in error.response["Error"]["Message"]:

@@ -7,12 +7,22 @@ import click
 
 from local_cloud.preflight import PreflightError
 from local_cloud.up import LocalCloud, Options
+from novaburst import presets
 from novaburst.bounds import FLEET_HARD_MAXIMUM
+from novaburst.settings import Settings
 
 
 def default_workers() -> int:
-    """The number of cores this process may use, at most the fleet's maximum: each worker holds a model in memory."""
+    """The preset's maximum; or the number of cores this process may use, at most the fleet's maximum: each worker holds
+    a model in memory."""
+    if maximum := presets.chosen().get("NOVABURST_MAX_WORKERS"):
+        return int(maximum)
     return min(len(os.sched_getaffinity(0)), FLEET_HARD_MAXIMUM)
+
+
+def default_idle_seconds() -> int:
+    """The preset's, or 30."""
+    return int(presets.chosen().get("NOVABURST_IDLE_SECONDS", 30))
 
 
 @click.command("up")
@@ -33,8 +43,8 @@ def default_workers() -> int:
 )
 @click.option(
     "--idle-seconds",
-    default=30,
-    show_default=True,
+    default=default_idle_seconds,
+    show_default="30",
     type=click.IntRange(1, 3600),
     help="How long a worker without work waits before it ends itself.",
 )
@@ -53,6 +63,7 @@ def up_command(port: int, max_workers: int, boot_seconds: float, idle_seconds: i
         max_workers=max_workers,
         boot_seconds=boot_seconds,
         idle_seconds=idle_seconds,
+        prefix=Settings.load().prefix,
     )
     try:
         LocalCloud(options, say=click.echo).run()

@@ -21,6 +21,7 @@ from local_cloud import lambda_deployment
 from local_cloud.children import Child, wait_until_exit_or
 from local_cloud.preflight import claim_state, free_port, require_free_port, require_memory
 from local_cloud.processes import Spawner
+from novaburst import presets
 from novaburst.commands.options import DEFAULT_URL
 from novaburst.commands.scale import LOCAL_TOKEN
 
@@ -160,6 +161,7 @@ class LocalCloud:
     def _scaling_environment(self) -> dict[str, str]:
         options = self._options
         return {
+            **presets.of_the_lambda(),
             "NOVABURST_PREFIX": options.prefix,
             "NOVABURST_MAX_WORKERS": str(options.max_workers),
             # The Lambda's net must come later than the worker's own idle exit.

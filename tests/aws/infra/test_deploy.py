@@ -186,6 +186,26 @@ def test_the_command_prints_the_outputs_as_json_and_prepares_the_lambda_for_the_
     assert again.stderr == ""
 
 
+def test_a_preset_reaches_the_workers_and_the_lambda_and_leaves_what_an_operator_has_set_there(
+    chalice: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = chalice / "config.json"
+    config.write_text(
+        config.read_text().replace('{"NOVABURST_PREFIX"', '{"NOVABURST_SPOT": "true", "NOVABURST_PREFIX"')
+    )
+    monkeypatch.setenv("NOVABURST_PREFIX", "1234567890")
+    monkeypatch.setenv("NOVABURST_PRESET", "cse546")
+    result = CliRunner().invoke(deploy_command, ["--image-id", IMAGE, "--json"], catch_exceptions=False)
+    assert json.loads(result.stdout)["InBucketName"] == "1234567890-in-bucket"
+    variables = json.loads(config.read_text())["environment_variables"]
+    assert variables["NOVABURST_IMAGES_PER_WORKER"] == "5"
+    assert (variables["NOVABURST_IDLE_SECONDS"], variables["NOVABURST_SPOT"]) == ("5", "true")
+    stack = boto3.client("cloudformation").describe_stacks(StackName="novaburst-1234567890")["Stacks"][0]
+    assert {"ParameterKey": "IdleSeconds", "ParameterValue": "5"} in stack["Parameters"]
+    again = CliRunner().invoke(deploy_command, ["--json"], catch_exceptions=False)
+    assert again.stderr == ""
+
+
 @pytest.mark.usefixtures("chalice")
 def test_the_command_says_in_one_line_what_was_refused() -> None:
     result = CliRunner().invoke(deploy_command, [])
