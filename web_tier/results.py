@@ -38,6 +38,8 @@ def batch(batch: str) -> BaseResponse:
     store, created = tier().store, batch_created(batch)
     if file := _file_wanted():
         return redirect(url_for(file, batch=batch))
+    # Asked first: a batch that is complete here and has nothing pending below has got all its answers.
+    filling = store.filling(batch)
     counts = store.counts(batch)
     news = store.changed(batch, revision(request.args.get("since", "0")), _AT_ONCE)
     response = jsonify(
@@ -46,7 +48,7 @@ def batch(batch: str) -> BaseResponse:
         created=moment(created),
         revision=news.revision,
         more=news.more,
-        filling=store.filling(batch),
+        filling=filling,
         counts=counts.as_json(),
         images=[as_json(image) for image in sorted(news.images, key=lambda image: image.id)],
     )

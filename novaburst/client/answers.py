@@ -52,8 +52,15 @@ class Batch:
     done: int
     failed: int
     pending: int
+    # Whether images are still being added to it: those that lie under a prefix are, in the background.
+    filling: bool = False
 
     @property
     def answered(self) -> int:
         """Images that wait for nothing any more."""
         return self.done + self.failed
+
+    @property
+    def complete(self) -> bool:
+        """Whether every image is there and has its answer."""
+        return not self.pending and not self.filling
