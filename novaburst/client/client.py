@@ -2,7 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from http import HTTPStatus
 from os import PathLike
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +20,8 @@ PARALLEL = 8
 # Between two looks at a batch, in seconds: at first, and at most, when nothing changes.
 _FIRST_LOOK = 0.2
 _LONGEST_LOOK = 2.0
+# What the web tier says to an upload when its batch was deleted meanwhile.
+_GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 # A revision that no store reaches: asking for what changed after it gives the counts without the images.
 _NO_IMAGES = 10**18 - 1
 
@@ -56,11 +60,13 @@ class Client:
         journal: Journal | None = None,
         parallel: int = PARALLEL,
         on_file: Callable[[Taken], None] = lambda taken: None,
+        on_anew: Callable[[str], None] = lambda batch: None,
     ) -> Submission:
         """Upload files, folders and patterns, hundreds of thousands of files if need be, into one batch.
 
         With a `journal` the submission can be continued after any end: the same call with the same journal sends what
-        is missing, into the same batch, and nothing twice. A batch that is gone is begun anew. `on_file` is called for
+        is missing, into the same batch, and nothing twice. A batch that is gone is begun anew; when it is deleted while
+        files go into it, `on_anew` is called with the new one, and all files are sent again. `on_file` is called for
         each file, from several threads. At most `parallel` requests are under way at once; memory does not grow with
         the number of files.
 
@@ -76,12 +82,36 @@ class Client:
             into = batch or (kept.id if kept else self.open_batch())
             if into != journal.batch:
                 journal.begin(into)
-            uploader = Uploader(self._connection, into, journal, parallel=parallel, on_file=on_file)
-            uploader.run(expand(str(path) for path in paths))
+            try:
+                self._upload(paths, into, journal, parallel, on_file)
+            except ClientError as error:
+                # An iterator cannot be walked a second time.
+                if batch is not None or isinstance(paths, Iterator) or error.status not in _GONE:
+                    raise
+                into = self.open_batch()
+                journal.begin(into)
+                on_anew(into)
+                self._upload(paths, into, journal, parallel, on_file)
             return Submission(into, self.page(into), *journal.counts())
         finally:
             if own:
                 journal.close()
+
+    def by_reference(
+        self, *, bucket: str | None = None, keys: Sequence[str] | None = None, prefix: str | None = None
+    ) -> Batch:
+        """A new batch of objects that lie in the deployment's in-bucket already: these keys, or all under a prefix.
+
+        Nothing is uploaded; the images are queued in the background. `bucket` names the in-bucket, to be sure of it.
+        """
+        asked = {"bucket": bucket, "keys": keys, "prefix": prefix}
+        body = self._connection.json(
+            "POST",
+            "/api/v1/batches",
+            headers={"Idempotency-Key": str(uuid.uuid4())},
+            json={name: value for name, value in asked.items() if value is not None},
+        )
+        return self.batch(str(body["batch"]))
 
     def continued(self, journal: Journal) -> Batch | None:
         """The batch that a submission with this journal goes on with; None when it starts, or its batch is gone."""
@@ -101,7 +131,8 @@ class Client:
     def batch(self, batch: str) -> Batch:
         """How far a batch has come; `ClientError` with status 404 when there is none of this id."""
         body = self._changes(batch, _NO_IMAGES)
-        return Batch(id=batch, page=self.page(batch), created=body["created"], **body["counts"])
+        counts, filling = body["counts"], body["filling"]
+        return Batch(id=batch, page=self.page(batch), created=body["created"], **counts, filling=filling)
 
     def batches(self, token: str | None) -> Iterator[Batch]:
         """All batches, the newest first; they are the operator's, who has the token for scaling by hand."""
@@ -123,7 +154,7 @@ class Client:
         revision, more = 0, True
         while more:
             body = self._changes(batch, revision)
-            revision, more = body["revision"], body.get("more", False)
+            revision, more = body["revision"], body["more"]
             for image in body["images"]:
                 # One that changes while its batch is read comes again, on a later page.
                 if image["id"] not in seen:
@@ -131,7 +162,7 @@ class Client:
                     yield Answer.of(image)
 
     def iter_results(self, batch: str, *, stop: threading.Event | None = None) -> Iterator[Answer]:
-        """Each image of the batch once it is answered, until none is pending (or `stop` is set)."""
+        """Each image of the batch once it is answered, until none is pending or still to come (or `stop` is set)."""
         stop = stop or threading.Event()
         seen: set[str] = set()
         revision, pause = 0, _FIRST_LOOK
@@ -143,7 +174,8 @@ class Client:
                 if image["state"] != "pending" and image["id"] not in seen:
                     seen.add(image["id"])
                     yield Answer.of(image)
-            if not body.get("more") and (body["counts"]["pending"] == 0 or stop.wait(pause)):
+            complete = body["counts"]["pending"] == 0 and not body["filling"]
+            if not body["more"] and (complete or stop.wait(pause)):
                 return
 
     def wait(
@@ -156,7 +188,7 @@ class Client:
         """
         until = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         pause = _FIRST_LOOK
-        while (now := self.batch(batch)).pending:
+        while not (now := self.batch(batch)).complete:
             on_look(now)
             if until is not None and time.monotonic() + pause > until:
                 raise TimeoutError(f"{now.pending} of {now.total} images of batch {batch} have no answer yet")
@@ -181,6 +213,17 @@ class Client:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         asked = {"workers": workers, "dry_run": dry_run}
         return self._connection.json("POST", "/api/v1/scale", headers=headers, json=asked, repeat=False)
+
+    def _upload(
+        self,
+        paths: Iterable[str | PathLike[str]],
+        batch: str,
+        journal: Journal,
+        parallel: int,
+        on_file: Callable[[Taken], None],
+    ) -> None:
+        uploader = Uploader(self._connection, batch, journal, parallel=parallel, on_file=on_file)
+        uploader.run(expand(str(path) for path in paths))
 
     def _changes(self, batch: str, since: int) -> dict[str, Any]:
         return self._connection.json("GET", f"/api/v1/batches/{batch}", params={"since": since})

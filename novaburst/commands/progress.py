@@ -68,9 +68,9 @@ class Meter:
         """A further count; its name for `move`."""
         return self._progress.add_task(what, total=total, completed=done)
 
-    def move(self, count: TaskID, *, by: int = 0, to: int | None = None) -> None:
-        """A count goes on, by a number or to one."""
-        self._progress.update(count, advance=by, completed=to)
+    def move(self, count: TaskID, *, by: int = 0, to: int | None = None, total: int | None = None) -> None:
+        """A count goes on, by a number or to one; its total may be another by now."""
+        self._progress.update(count, advance=by, completed=to, total=total)
         if self._plain:
             self._line(count)
 

@@ -8,6 +8,7 @@ from novaburst.client import Client, ClientError
 from novaburst.commands.answers import csv_option, json_option, one_form, print_answers
 from novaburst.commands.options import batch_argument, url_option
 from novaburst.commands.progress import Meter
+from novaburst.commands.waiting import wait_for_answers
 
 
 @click.command("results")
@@ -29,17 +30,11 @@ def results_command(*, batch: str, url: str, follow: bool, as_json: bool, as_csv
                 answers = client.iter_results(batch)
             else:
                 if follow:
-                    _wait(client, batch)
+                    with Meter() as meter:
+                        wait_for_answers(client, batch, meter)
                 answers = client.results(batch)
             failed = print_answers(answers, batch, client.page(batch), as_json=as_json, as_csv=as_csv)
     except ClientError as error:
         raise click.ClickException(str(error)) from error
     if failed:
         sys.exit(1)
-
-
-def _wait(client: Client, batch: str) -> None:
-    with Meter() as meter:
-        first = client.batch(batch)
-        answered = meter.add("answered", first.total, first.answered)
-        client.wait(batch, on_look=lambda now: meter.move(answered, to=now.answered))

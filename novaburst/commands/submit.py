@@ -1,7 +1,8 @@
-"""`novaburst submit`: files and folders up, answers down."""
+"""`novaburst submit`: files and folders up, or objects of the bucket by reference; answers down."""
 
 import hashlib
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,10 +18,13 @@ from novaburst.client.files import expand, missing
 from novaburst.commands.answers import csv_option, json_option, one_form, print_answers
 from novaburst.commands.options import url_option
 from novaburst.commands.progress import Meter
+from novaburst.commands.waiting import wait_for_answers
 
 # How long a web tier may be away in the middle of a submission, in seconds: longer than its restart or a VM's reboot.
 _PATIENCE_SECONDS = 300
 _INTERRUPTED = 130
+_LATER = "the answers: novaburst results {} --follow"
+_S3_PREFIX = re.compile(r"s3://([^/]+)/(.+)")
 
 
 class UnfinishedError(click.ClickException):
@@ -30,21 +34,42 @@ class UnfinishedError(click.ClickException):
 
 
 @click.command("submit")
-@click.argument("paths", nargs=-1, required=True)
+@click.argument("paths", nargs=-1)
 @url_option
+@click.option(
+    "--by-reference",
+    "reference",
+    metavar="s3://BUCKET/PREFIX",
+    help="Instead of files: all objects under a prefix of the deployment's in-bucket.",
+)
 @click.option("--no-wait", is_flag=True, help="End when all is uploaded; the answers come later.")
 @click.option("--new", is_flag=True, help="Start a new batch, even if an earlier run of the same was not finished.")
 @json_option
 @csv_option
-def submit_command(*, paths: tuple[str, ...], url: str, no_wait: bool, new: bool, as_json: bool, as_csv: bool) -> None:
+def submit_command(
+    *,
+    paths: tuple[str, ...],
+    url: str,
+    reference: str | None,
+    no_wait: bool,
+    new: bool,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
     """Upload files, folders and patterns such as 'photos/**/*.jpg', and print what is on them.
 
-    After Ctrl-C or a crash the same command goes on where it was, and uploads nothing twice.
+    After Ctrl-C or a crash the same command goes on where it was, and uploads nothing twice. What lies in the bucket
+    already needs no upload: --by-reference s3://BUCKET/PREFIX.
 
     Exit status: 0 every image has a label; 1 some have none; 2 wrong usage; 3 the web tier did not answer or refused;
     130 interrupted.
     """
     one_form(as_json, as_csv)
+    if bool(paths) == bool(reference):
+        raise click.UsageError("give either PATHS or --by-reference")
+    if reference is not None:
+        _refer(url, reference, no_wait=no_wait, as_json=as_json, as_csv=as_csv)
+        return
     if unknown := missing(paths):
         raise click.UsageError(f"there is no {', '.join(map(repr, unknown))}")
     try:
@@ -55,11 +80,11 @@ def submit_command(*, paths: tuple[str, ...], url: str, no_wait: bool, new: bool
             with Meter() as meter:
                 submission = _upload(client, journal, paths, meter, new=new)
                 if not no_wait:
-                    _wait(client, submission.batch, meter)
+                    wait_for_answers(client, submission.batch, meter)
             if no_wait:
                 failed = submission.failed
                 click.echo(f"{submission.taken:,} files uploaded, {failed:,} not: {submission.page}")
-                click.echo(f"the answers: novaburst results {submission.batch} --follow")
+                click.echo(_LATER.format(submission.batch))
             else:
                 answers = _answers(client, journal, submission.batch)
                 failed = print_answers(answers, submission.batch, submission.page, as_json=as_json, as_csv=as_csv)
@@ -87,22 +112,51 @@ def _upload(client: Client, journal: Journal, paths: Sequence[str], meter: Meter
     total = sum(1 for _ in expand(paths))
     if not total:
         raise click.ClickException("there is no file in what was given")
+    begun = journal.batch
     kept = None if new else client.continued(journal)
     before = journal.settled() if kept else 0
-    if kept:
+    if kept is None:
+        if begun and not new:
+            meter.say(f"batch {begun} is gone, so all files go into a new one")
+        journal.begin(client.open_batch())
+    else:
         meter.say(f"batch {kept.id} goes on: {before:,} of {total:,} files are there already (--new starts another)")
     uploaded = meter.add("uploaded", total, before)
 
     def on_file(_: Taken) -> None:
         meter.move(uploaded, by=1)
 
-    return client.submit(paths, batch=kept.id if kept else client.open_batch(), journal=journal, on_file=on_file)
+    def on_anew(batch: str) -> None:
+        meter.say(f"the batch was deleted meanwhile, so all files go into a new one, {batch}")
+        meter.move(uploaded, to=0)
+
+    return client.submit(paths, journal=journal, on_file=on_file, on_anew=on_anew)
 
 
-def _wait(client: Client, batch: str, meter: Meter) -> None:
-    first = client.batch(batch)
-    answered = meter.add("answered", first.total, first.answered)
-    client.wait(batch, on_look=lambda now: meter.move(answered, to=now.answered))
+def _refer(url: str, reference: str, *, no_wait: bool, as_json: bool, as_csv: bool) -> None:
+    """Classify what lies under a prefix: no journal, since there is nothing to upload."""
+    meant = _S3_PREFIX.fullmatch(reference)
+    if meant is None:
+        raise click.UsageError(f"{reference!r} is not of the form s3://BUCKET/PREFIX")
+    try:
+        with Client(url, patience_seconds=_PATIENCE_SECONDS) as client:
+            batch = client.by_reference(bucket=meant[1], prefix=meant[2])
+            if no_wait:
+                click.echo(f"queued in the background: {batch.page}")
+                click.echo(_LATER.format(batch.id))
+                return
+            with Meter() as meter:
+                meter.say(
+                    f"batch {batch.id}; should this end before its answers, novaburst results {batch.id} has them"
+                )
+                wait_for_answers(client, batch.id, meter)
+            failed = print_answers(client.results(batch.id), batch.id, batch.page, as_json=as_json, as_csv=as_csv)
+    except ClientError as error:
+        raise UnfinishedError(str(error)) from error
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+    if failed:
+        sys.exit(1)
 
 
 def _answers(client: Client, journal: Journal, batch: str) -> Iterator[Answer]:

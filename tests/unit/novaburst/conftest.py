@@ -66,7 +66,8 @@ class PlayedTier:
         shown = images[since : since + self.page]
         revision = since + len(shown)
         more = revision < len(images)
-        return {"revision": revision, "more": more, "counts": counts, "images": shown, "created": "2026-11-25T00:00Z"}
+        seen = {"revision": revision, "more": more, "filling": False, "counts": counts, "images": shown}
+        return {**seen, "created": "2026-11-25T00:00Z"}
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -56,7 +56,7 @@ def test_waiting_ends_with_an_error_when_time_is_up(tier: PlayedTier, monkeypatc
     monkeypatch.setattr(
         PlayedTier,
         "batch",
-        lambda *_: {"created": "", "counts": {"total": 5, "done": 1, "failed": 0, "pending": 4}},
+        lambda *_: {"created": "", "filling": False, "counts": {"total": 5, "done": 1, "failed": 0, "pending": 4}},
     )
     with Client(tier.url) as client, pytest.raises(TimeoutError, match="4 of 5 images"):
         client.wait("b", 0.3)

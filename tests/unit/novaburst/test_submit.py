@@ -182,6 +182,57 @@ def test_a_batch_that_is_gone_is_begun_anew(tier: PlayedTier, photos: Path) -> N
     assert len(tier.names) == 100
 
 
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_batch_that_is_deleted_while_files_go_into_it_is_begun_anew_in_words(
+    tier: PlayedTier, photos: Path, tmp_path: Path, status: int
+) -> None:
+    def deleted(number: int) -> tuple[int, dict[str, str]] | None:
+        if number == 3:
+            tier.batches.clear()
+            tier.batches.add("batch-0")
+            tier.images.clear()
+        return (status, {}) if number >= 3 and len(tier.batches) < 2 else None
+
+    tier.fault = deleted
+    result = submit(tier, photos, "--csv")
+    assert result.exit_code == 0, result.output
+    assert "was deleted meanwhile, so all files go into a new one" in result.stderr
+    assert {image["batch"] for image in tier.images.values()} == {"batch-2"}
+    assert tier.names == sorted(path.name for path in photos.rglob("*.jpg"))
+    assert not journals(tmp_path)
+
+
+def test_a_submission_that_goes_on_says_when_its_batch_is_gone(
+    tier: PlayedTier, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("novaburst.commands.submit._PATIENCE_SECONDS", 0.3)
+    tier.fault = lambda number: (503, {}) if number > 1 else None
+    assert submit(tier, photos).exit_code == 3
+    tier.fault = lambda number: None
+    tier.batches.clear()
+    tier.images.clear()
+    result = submit(tier, photos, "--no-wait")
+    assert result.exit_code == 0, result.output
+    assert "batch batch-1 is gone, so all files go into a new one" in result.stderr
+    assert len(tier.names) == 100
+
+
+def test_files_from_a_generator_that_cannot_be_begun_anew_end_with_the_web_tiers_refusal(
+    tier: PlayedTier, photos: Path
+) -> None:
+    tier.fault = lambda number: (410, {})
+    with Client(tier.url) as client, pytest.raises(ClientError) as caught:
+        client.submit(path for path in [photos])
+    assert caught.value.status == 410
+
+
+def test_paths_and_a_reference_are_not_given_together_and_one_of_them_is(tier: PlayedTier, photos: Path) -> None:
+    assert submit(tier).exit_code == 2
+    assert submit(tier, photos, "--by-reference", "s3://bucket/prefix").exit_code == 2
+    assert submit(tier, "--by-reference", "s3://bucket").exit_code == 2
+    assert not tier.batches
+
+
 def test_a_web_tier_that_stays_away_leaves_the_journal_and_its_own_exit_status(
     tier: PlayedTier, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
