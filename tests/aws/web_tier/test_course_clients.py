@@ -8,6 +8,7 @@ from urllib3.filepost import encode_multipart_formdata
 
 from novaburst.settings import Settings
 from tests.aws.web_tier.conftest import Fleet
+from web_tier.tier import tier_of
 
 
 def post(client: FlaskClient, address: str, field: str, name: str, data: bytes) -> tuple[int, str, str]:
@@ -88,3 +89,53 @@ def test_each_upload_leaves_one_object_in_each_bucket_and_no_message(
         url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
         counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
         assert counts["ApproximateNumberOfMessages"] == "0"
+
+
+@pytest.mark.parametrize(
+    "name", ["../../x.jpg", "C:\\a\\x.jpg", 'x".jpg', "x\ny.jpg", "x" * 4096, "имя.jpg", "a\r\nb: c"]
+)
+def test_any_name_is_answered_on_one_line_of_its_own(client: FlaskClient, working_fleet: Fleet, name: str) -> None:
+    status, _, text = post(client, "/", "inputFile", name, b"label:cat")
+    assert status == 200
+    assert text.endswith(":cat")
+    assert len(text.splitlines()) == 1
+
+
+def test_the_good_files_beside_bad_ones_have_their_labels_line_by_line(
+    client: FlaskClient, working_fleet: Fleet
+) -> None:
+    files = [("a.jpg", b"label:cat"), ("b.jpg", b""), ("c.jpg", b"x" * 300_000), ("d.jpg", b"label:dog")]
+    body, kind = encode_multipart_formdata([("inputFile", file) for file in files])
+    reply = client.post("/", data=body, content_type=kind)
+    assert (reply.status_code, reply.mimetype) == (422, "text/plain")
+    lines = reply.text.splitlines()
+    assert (lines[0], lines[3]) == ("a:cat", "d:dog")
+    assert lines[1].startswith("b:empty_file")
+    assert lines[2].startswith("c:too_large")
+
+
+def test_a_body_that_stops_half_way_is_said_to_and_its_whole_files_are_answered(
+    client: FlaskClient, working_fleet: Fleet
+) -> None:
+    body, kind = encode_multipart_formdata([("myfile", ("a.jpg", b"label:cat")), ("myfile", ("b.jpg", b"x" * 1000))])
+    reply = client.post("/", data=body[: body.index(b"xxx") + 50], content_type=kind)
+    assert (reply.status_code, reply.mimetype) == (422, "text/plain")
+    whole, half = reply.text.splitlines()
+    assert whole == "cat"
+    assert half.startswith("upload_incomplete")
+
+
+def test_a_body_beyond_the_limit_is_a_413_in_plain_text(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(tier_of(app).settings.__dict__, "max_upload_bytes", 1000)
+    status, kind, text = post(app.test_client(), "/", "myfile", "a.jpg", b"x" * 2000)
+    assert (status, kind) == (413, "text/plain")
+    assert "at most 1,000" in text
+
+
+@pytest.mark.parametrize("address", ["/", "/any/path"])
+def test_a_head_or_another_method_uploads_nothing(client: FlaskClient, address: str) -> None:
+    assert client.head(address).data == b""
+    for method in ("PUT", "DELETE", "PATCH"):
+        reply = client.open(address, method=method, data=b"label:cat", content_type="image/png")
+        assert (reply.status_code, "POST" in reply.allow) == (405, True)
+    assert client.get("/api/v1/status").json["images"]["total"] == 0
