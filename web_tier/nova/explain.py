@@ -33,7 +33,7 @@ _REMEDIES = (
         r"in use|still has|existing (floating|router)|one or more ports|has active|requires this|still in",
         "Something that is not this web tier's stands on it. Remove that first, then run the command again.",
     ),
-    (r"format|does not match", "Check the file, and say what it is with --disk-format."),
+    (r"format|does not match|unsupported media type", "Check the file, and say what it is with --disk-format."),
 )
 
 
@@ -46,7 +46,9 @@ def explain(error: Exception, step: Step | None = None, auth_type: str = "passwo
         auth_type: how the operator proves who he is, as clouds.yaml has it.
     """
     status = getattr(error, "status_code", None) or getattr(error, "http_status", None)
-    if isinstance(error, auth.Unauthorized) or status == 401:
+    # Keystone does not find a token or an application credential that it no longer knows.
+    unknown = isinstance(error, auth.NotFound) and re.search(r"token|application credential", str(error), re.IGNORECASE)
+    if status == 401 or unknown:
         return _refused(auth_type)
     known = _connection(error)
     if known is not None:

@@ -69,6 +69,7 @@ def test_another_thing_that_is_forbidden_is_a_matter_of_roles() -> None:
             "Unable to complete operation on network n. There are one or more ports still in use",
             "Remove that first",
         ),
+        (415, "Unsupported Media Type", "--disk-format"),
         (404, "External network e1 is not reachable from subnet s1", "--external-network"),
     ],
 )
@@ -82,7 +83,14 @@ def test_a_refusal_that_nobody_foresaw_keeps_its_words_and_the_requests_number()
     assert "req-1" in problem.remedy
 
 
-@pytest.mark.parametrize("error", [auth.Unauthorized("401"), refusal(401, "The request you have made requires")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        auth.Unauthorized("The request you have made requires authentication."),
+        auth.NotFound("Failed to validate token"),
+        refusal(401, "The request you have made requires authentication."),
+    ],
+)
 def test_a_refused_token_has_expired_and_a_refused_password_is_wrong(error: Exception) -> None:
     assert "expired" in explain(error, auth_type="v3token").text
     assert "user name, password" in explain(error, auth_type="password").text
