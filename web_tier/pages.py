@@ -1,5 +1,6 @@
 """The pages for people: upload at GET /, and a batch at its permanent address."""
 
+import math
 from itertools import islice
 from typing import Any
 
@@ -61,7 +62,7 @@ def batch(batch: str) -> Response:
 @blueprint.app_template_filter("percent")
 def percent(score: float) -> str:
     """A score as words.js writes it."""
-    return "<1 %" if 0 < score < 0.01 else f"{score:.0%}".replace("%", " %")
+    return "<1 %" if 0 < score < 0.01 else f"{math.floor(100 * score + 0.5)} %"
 
 
 def _page(batch: str | None, **shown: Any) -> Response:

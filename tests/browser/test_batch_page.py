@@ -4,8 +4,10 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, FilePayload, Page, Route, expect
 
@@ -37,7 +39,7 @@ def store(site: Site, settings: WebSettings) -> Iterator[Store]:
 
 
 def answer(batch: str, image_id: str, name: str, label: str) -> Result:
-    top5 = (Guess(label=label, score=0.6), Guess(label=f"other {label}", score=0.2))
+    top5 = tuple(Guess(label=f"{label}{'?' * n}", score=score) for n, score in enumerate((0.6, 0.025, 0.004)))
     return Result(id=image_id, batch=batch, name=name, label=label, score=0.6, top5=top5, worker="i-test")
 
 
@@ -205,10 +207,12 @@ def test_names_and_labels_are_text_whatever_they_look_like(
             expect(shown.locator(".image .name")).to_have_text(name)
             expect(shown.locator(LABELS)).to_have_text(label)
             expect(shown.locator(".image script, .image [onerror]")).to_have_count(0)
+            # With and without scripts a number is rounded alike.
+            expect(shown.locator(".top5 .score")).to_have_text(["60 %", "3 %", "<1 %"])
 
 
 def test_a_batch_of_1500_images_is_shown_a_page_at_a_time_and_searched_as_a_whole(
-    page: Page, site: Site, store: Store
+    page: Page, browser: Browser, site: Site, store: Store
 ) -> None:
     store.record([answer("large", f"image-{n:04}", f"{n}.jpg", f"thing {n}") for n in range(1500)], time.time())
     page.goto(f"{site.url}/batches/large")
@@ -220,6 +224,12 @@ def test_a_batch_of_1500_images_is_shown_a_page_at_a_time_and_searched_as_a_whol
     expect(page.locator(LABELS).first).to_have_text("thing 60")
     page.get_by_role("searchbox").fill("1499")
     expect(page.locator(LABELS)).to_have_text(["thing 1499"])
+    with browser.new_context(java_script_enabled=False) as context:
+        plain = context.new_page()
+        plain.goto(f"{site.url}/batches/large?page=24")
+        plain.get_by_role("link", name="Next").click()
+        expect(plain.locator(LABELS).first).to_have_text("thing 1440")
+        expect(plain.locator("noscript .pager")).to_contain_text("Page 25 of 25")
 
 
 def test_a_batch_can_be_deleted_and_whoever_opens_it_is_told(batch: Page, browser: Browser, site: Site) -> None:
@@ -235,6 +245,20 @@ def test_a_batch_can_be_deleted_and_whoever_opens_it_is_told(batch: Page, browse
         page = context.new_page()
         page.goto(address)
         expect(page.locator("main")).to_contain_text("There is no such batch")
+
+
+def test_whoever_has_a_batch_open_that_somebody_deletes_is_told_what_to_do(
+    browser: Browser, site: Site, photos: list[FilePayload]
+) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(site.url)
+        page.set_input_files("#files", photos[:1])
+        expect(page.locator("#summary")).to_have_text("1 of 1 classified")
+        assert requests.delete(f"{site.url}/api/v1{urlsplit(page.url).path}", timeout=60).ok
+        page.set_input_files("#files", photos[1:2])
+        expect(page.locator("#unsent")).to_contain_text("Start a new batch and add the files there")
+        expect(page.locator("#trouble")).to_have_text("This batch was deleted.")
 
 
 def test_the_start_page_leads_back_to_the_batches_of_this_browser(batch: Page, site: Site) -> None:
@@ -312,7 +336,7 @@ def test_nothing_moves_for_whoever_asked_for_less_motion(page: Page, site: Site,
     assert page.evaluate("getComputedStyle(document.querySelector('.thumb'), '::before').animationName") == "none"
 
 
-def test_without_javascript_a_batch_shows_its_results_page_by_page(batch: Page, browser: Browser, site: Site) -> None:
+def test_without_javascript_a_batch_shows_its_results(batch: Page, browser: Browser, site: Site) -> None:
     with browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()
         page.goto(batch.url)

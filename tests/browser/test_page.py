@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from tests.browser.conftest import SHOTS, Site
@@ -132,6 +133,7 @@ def test_an_unknown_batch_is_explained(browser: Browser, site: Site) -> None:
         assert response.status == 404
         expect(page.locator("main")).to_contain_text("There is no such batch")
         page.screenshot(path=SHOTS / "problem.png")
+        assert Axe().run(page).response["violations"] == []
         page.get_by_role("link", name="Start a new batch").click()
         expect(page.locator(".intro h1")).to_have_text("What is in your photos?")
 

@@ -98,7 +98,8 @@ export class Uploads {
     const address = `/api/v1/upload?batch=${await this.#open()}`;
     const { status, body, after } = await post(address, group, (bytes) => this.#progress(group, bytes));
     if (body?.images?.length) return body;
-    const words = body?.remedy ?? body?.detail ?? `The server answered ${status}.`;
+    const gone = status === 404 ? "This batch was deleted or has expired. Start a new batch and add the files there." : null;
+    const words = gone ?? body?.remedy ?? body?.detail ?? `The server answered ${status}. Try again in a moment.`;
     throw Object.assign(new NotSentError(words), { again: WORTH_ANOTHER.includes(status), after });
   }
 
