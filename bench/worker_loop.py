@@ -21,14 +21,13 @@ def main(name: str) -> None:
     """Work until killed."""
     network = models.resnet18().eval() if name == "resnet18" else efficientnet_lite0.build()
     labels = efficientnet_lite0.labels()
-    prepare = transforms.Compose(
-        [
-            transforms.Resize(256),
-            transforms.CenterCrop(224),
-            transforms.ToTensor(),
-            transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
-        ]
-    )
+    if name == "resnet18":
+        prepare = models.ResNet18_Weights.DEFAULT.transforms()
+    else:
+        steps = [transforms.Resize(256, transforms.InterpolationMode.BICUBIC), transforms.CenterCrop(224)]
+        # (x - 127) / 128 in units of 0 to 255.
+        scaling = transforms.Normalize([127 / 255] * 3, [128 / 255] * 3)
+        prepare = transforms.Compose([*steps, transforms.ToTensor(), scaling])
     s3, sqs = boto3.client("s3"), boto3.client("sqs")
     requests = sqs.get_queue_url(QueueName="novaburst-req-queue")["QueueUrl"]
     responses = sqs.get_queue_url(QueueName="novaburst-resp-queue")["QueueUrl"]
