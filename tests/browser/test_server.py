@@ -27,17 +27,17 @@ def test_a_hundred_waiting_clients_are_held_and_the_server_still_answers_others(
     with ThreadPoolExecutor(100) as pool:
 
         def classify(name: str) -> tuple[int, str]:
-            reply = requests.post(site.url, files={"inputFile": (name, b"x")}, timeout=120)
+            reply = requests.post(site.url, files={"inputFile": (name, b"x")}, timeout=240)
             return reply.status_code, reply.text
 
         replies = [pool.submit(classify, name) for name in names]
         before = requests.get(f"{site.url}/api/v1/status", timeout=30).json()["images"]["total"]
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while requests.get(f"{site.url}/api/v1/status", timeout=30).json()["images"]["pending"] < 100:
             assert time.monotonic() < deadline, before
             time.sleep(0.1)
         assert not any(reply.done() for reply in replies)
-        assert requests.get(f"{site.url}/healthz", timeout=5).ok
+        assert requests.get(f"{site.url}/healthz", timeout=30).ok
         site.working.set()
         answers = [reply.result() for reply in replies]
     assert answers == [(200, f"{name.removesuffix('.jpg')}:thing {name}") for name in names]
