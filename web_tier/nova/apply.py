@@ -153,9 +153,8 @@ class Execution:
     @run.register
     def _(self, step: Upload) -> None:
         name = self._wanted.mark.name
-        image_id = step.image_id or glance.create(
-            self._cloud, name, step.file.disk_format, {IMAGE_PROPERTY: self._wanted.mark.prefix}
-        )
+        properties = {IMAGE_PROPERTY: self._wanted.mark.prefix}
+        image_id = glance.create(self._cloud, name, step.file.disk_format, properties)
         self._ids[Kind.IMAGE] = image_id
         glance.upload(self._cloud, image_id, step.file.path, step.file.sha512, self._progress)
 

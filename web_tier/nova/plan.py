@@ -243,16 +243,14 @@ class _Up:
             return
         image = self._found(Kind.IMAGE, self._seen.images)
         if image is None:
-            yield Upload(file, None, self._none)
-        elif image.status == "queued":
-            yield Upload(file, image.id, "its upload was never done")
+            yield Upload(file, self._none)
         elif image.status != "active" or not _same(image, file):
             if image.status == "active" and not replaceable:
                 return
             del self._known[Kind.IMAGE]
             other = "it has another content" if image.status == "active" else f"it is {image.status}"
             yield Delete(Kind.IMAGE, image.id, other)
-            yield Upload(file, None, "the one before is gone")
+            yield Upload(file, "the one before is gone")
 
     def _new_server(self, why: str) -> Iterator[Step]:
         wanted, seen = self._wanted, self._seen

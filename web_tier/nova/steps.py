@@ -86,10 +86,9 @@ class SetPortGroup:
 
 @dataclass(frozen=True)
 class Upload:
-    """Upload the image; into the record of that id, which a broken upload has left, or into a new one."""
+    """Upload the image. What a broken upload has left is no place for another one: Glance may hold a part of it."""
 
     file: ImageFile
-    image_id: str | None
     why: str
 
     def __str__(self) -> str:

@@ -110,7 +110,7 @@ def _made(
             assert any(ids[Kind.SUBNET] in r.subnet_ids and r.external == step.external for r in seen.routers)
             return Kind.FLOATING_IP, FloatingIp(new, "203.0.113.9", ids[Kind.PORT])
         case Upload():
-            return Kind.IMAGE, Image(step.image_id or new, of.mark.name, "active", step.file.sha512, "sha512")
+            return Kind.IMAGE, Image(new, of.mark.name, "active", step.file.sha512, "sha512")
         case CreateServer():
             assert seen.ports
             assert step.image or seen.images[0].status == "active"
