@@ -14,6 +14,7 @@ from web_tier.images import failure_json, moment, outcome
 from web_tier.problems import Problem
 from web_tier.reachability import reason
 from web_tier.readiness import State as Readiness
+from web_tier.readiness import told
 from web_tier.tier import tier
 
 blueprint = Blueprint("health", __name__)
@@ -33,8 +34,7 @@ def ready() -> Response:
     checks = tier().readiness()
     failed = [check for check in checks if check.state is Readiness.FAILED]
     if failed:
-        words = "; ".join(f"{check.name}: {check.detail}: {check.remedy}" for check in failed)
-        raise Problem(503, words, checks=[asdict(check) for check in checks])
+        raise Problem(503, told(failed), checks=[asdict(check) for check in checks])
     response = jsonify(status="ready", checks=[asdict(check) for check in checks])
     response.headers["Cache-Control"] = "no-store"
     return response

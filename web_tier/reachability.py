@@ -17,15 +17,19 @@ KEY_REFUSED = frozenset(
         "AuthFailure",
         "ExpiredToken",
         "ExpiredTokenException",
+        "IncompleteSignature",
         "InvalidAccessKeyId",
         "InvalidClientTokenId",
+        "InvalidSignatureException",
         "InvalidToken",
         "SignatureDoesNotMatch",
         "UnrecognizedClientException",
     }
 )
 CLOCK_REFUSED = frozenset({"RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"})
-DENIED = frozenset({"403", "AccessDenied", "AccessDeniedException"})
+# A HEAD is refused without words: this says nothing of why.
+REFUSED = "403"
+DENIED = frozenset({REFUSED, "AccessDenied", "AccessDeniedException"})
 ABSENT = frozenset({"404", "AWS.SimpleQueueService.NonExistentQueue", "NoSuchBucket", "NotFound", "QueueDoesNotExist"})
 
 SET_KEY = "set the AWS_* variables, or a profile, to the key of the deployment's web-tier user, and start again"
@@ -48,7 +52,7 @@ def reason(error: Exception) -> str:
     if no_key(error):
         return "there are no AWS credentials: set the AWS_* variables, a profile or an instance profile"
     if code := code_of(error):
-        doubted = code in CLOCK_REFUSED | {"SignatureDoesNotMatch", "AuthFailure"}
+        doubted = code in CLOCK_REFUSED | {"SignatureDoesNotMatch", "InvalidSignatureException", "AuthFailure"}
         return f"AWS says {code}" + (" (is this machine's clock right?)" if doubted else "")
     return str(error)
 

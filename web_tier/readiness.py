@@ -15,6 +15,7 @@ from web_tier.reachability import (
     CLOCK_REFUSED,
     DENIED,
     KEY_REFUSED,
+    REFUSED,
     SEE_NETWORK,
     SET_CLOCK,
     SET_KEY,
@@ -56,19 +57,38 @@ def readiness(local: Mapping[str, Probe], aws: Mapping[str, Probe], skew: Callab
     with ThreadPoolExecutor(len(probes), thread_name_prefix="probe") as pool:
         failures = dict(zip(probes, pool.map(_tried, probes, probes.values()), strict=True))
     met = [failures[name] for name in aws]
-    return [credentials(met), clock(skew(), met), *(_resource(name, failure) for name, failure in failures.items())]
+    time = clock(skew(), met)
+    if time.state is State.FAILED:
+        # Whatever AWS refuses now, it refuses for this.
+        key = Check("credentials", State.UNKNOWN, "AWS judges no key while the clock is wrong", SET_CLOCK)
+        resources = [_resource(name, failure, SET_CLOCK) for name, failure in failures.items()]
+    else:
+        key = credentials(met)
+        resources = [_resource(name, failure) for name, failure in failures.items()]
+    return [time, key, *resources]
+
+
+def told(failed: Collection[Check]) -> str:
+    """What is wrong in one sentence a remedy, since one missing key makes every call to AWS fail."""
+    by_remedy: dict[str | None, list[Check]] = {}
+    for check in failed:
+        by_remedy.setdefault(check.remedy, []).append(check)
+    return "; ".join(
+        f"{', '.join(check.name for check in checks)}: {checks[0].detail}: {remedy}"
+        for remedy, checks in by_remedy.items()
+    )
 
 
 def credentials(met: Collection[Failure | None]) -> Check:
     """What AWS thinks of the key, by what calls have met: None is an answer."""
     if any(map(no_key, met)):
-        return Check("credentials", State.FAILED, "there is no AWS key", SET_KEY)
+        return Check("credentials", State.FAILED, "there are no AWS credentials", SET_KEY)
     codes = {code_of(failure) for failure in met}
     if refused := sorted(code for code in codes if code in KEY_REFUSED):
         return Check(
             "credentials", State.FAILED, f"AWS refuses the key: {refused[0]}", f"{SET_KEY}; see the clock, too"
         )
-    if None in met or codes & (DENIED | ABSENT):
+    if None in met or codes & (DENIED | ABSENT) - {REFUSED}:
         return Check("credentials", State.OK, "AWS knows the key")
     return Check("credentials", State.UNKNOWN, "AWS did not answer", SEE_NETWORK)
 
@@ -96,7 +116,8 @@ def _tried(name: str, probe: Probe) -> Failure | None:
     return None
 
 
-def _resource(name: str, failure: Failure | None) -> Check:
+def _resource(name: str, failure: Failure | None, refused_for: str | None = None) -> Check:
     if failure is None:
         return Check(name, State.OK, "it answers")
-    return Check(name, State.FAILED, reason(failure), remedy(failure))
+    words = refused_for if refused_for and isinstance(failure, ClientError) else remedy(failure)
+    return Check(name, State.FAILED, reason(failure), words)

@@ -54,7 +54,7 @@ def test_the_status_says_when_the_queues_cannot_be_reached(client: FlaskClient, 
     assert "cannot be reached" in status["reason"]
 
 
-NEEDED = ["credentials", "clock", "store", "in-bucket", "out-bucket", "request-queue", "response-queue"]
+NEEDED = ["clock", "credentials", "store", "in-bucket", "out-bucket", "request-queue", "response-queue"]
 
 
 def test_live_and_ready_are_said(client: FlaskClient) -> None:

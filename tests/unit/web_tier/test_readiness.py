@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from web_tier.reachability import Failure
-from web_tier.readiness import Check, State, clock, credentials, readiness
+from web_tier.readiness import Check, State, clock, credentials, readiness, told
 from web_tier.skew import BOUND_SECONDS
 
 
@@ -27,6 +27,8 @@ AWAY = EndpointConnectionError(endpoint_url="https://sqs.us-east-1.amazonaws.com
         ([None, None], State.OK),
         ([None, AWAY], State.OK),
         ([refusal("AccessDenied"), AWAY], State.OK),
+        ([refusal("403"), AWAY], State.UNKNOWN),
+        ([refusal("InvalidSignatureException")], State.FAILED),
         ([NoCredentialsError(), NoCredentialsError()], State.FAILED),
         ([refusal("InvalidClientTokenId"), refusal("403")], State.FAILED),
         ([refusal("ExpiredToken")], State.FAILED),
@@ -105,6 +107,25 @@ def test_what_cannot_be_reached_says_what_to_do_and_names_no_account(error: Exce
     assert check.state is State.FAILED
     assert remedy in (check.remedy or "")
     assert "210987654321" not in check.detail
+
+
+def test_one_fault_that_everything_meets_is_told_once() -> None:
+    checks = readiness(
+        {}, {name: raising(NoCredentialsError()) for name in ("in-bucket", "request-queue")}, lambda: None
+    )
+    failed = [check for check in checks if check.state is State.FAILED]
+    words = told(failed)
+    assert words.startswith("credentials, in-bucket, request-queue: there are no AWS credentials: set the AWS_*")
+    assert words.count("set the AWS_*") == 1
+
+
+def test_a_wrong_clock_is_the_one_cause_of_all_that_aws_refuses() -> None:
+    probes = {"in-bucket": raising(refusal("403")), "request-queue": raising(refusal("InvalidSignatureException"))}
+    checks = readiness({}, probes, lambda: 400.0)
+    assert [check.state for check in checks if check.name == "credentials"] == [State.UNKNOWN]
+    words = told([check for check in checks if check.state is State.FAILED])
+    assert words.startswith("clock, in-bucket, request-queue: this machine's clock is 400 s ahead of AWS's")
+    assert words.count(";") == 0
 
 
 def test_a_store_that_fails_says_nothing_of_aws() -> None:
