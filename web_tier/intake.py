@@ -169,5 +169,6 @@ def _same(known: Image, image: Image) -> Image:
 
 _DETAILS = {
     ErrorCode.EMPTY_FILE: "0 bytes arrived",
+    ErrorCode.NOT_STORED: "this server has no room for it now",
     ErrorCode.UPLOAD_INCOMPLETE: "the body ended before the file did",
 }

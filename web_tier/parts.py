@@ -2,7 +2,9 @@
 
 import logging
 import re
+import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
@@ -30,6 +32,8 @@ log = logging.getLogger(__name__)
 _CHUNK = 64 * 1024
 # A file up to this size waits in memory, a larger one on disk: 100 clients at once stay below 100 MB together.
 IN_MEMORY = 256 * 1024
+# Left free on the disk of larger files, in bytes: the store lies there as well, and must go on writing.
+_SPARE = 256 * 1024 * 1024
 # The most bytes the decoder may hold unparsed (part headers, mostly): a chunk, and headers no client sends.
 _UNPARSED = 1024 * 1024
 _LINE_BREAK = re.compile(rb"[\r\n]")
@@ -170,12 +174,24 @@ class Upload:
 
     def _write(self, part: Part, data: bytes) -> None:
         part.size += len(data)
-        if part.size <= self._limits.file_bytes:
-            part.body.write(data)
-        elif part.fault is None:
-            part.fault = ErrorCode.TOO_LARGE
-            part.body.seek(0)
-            part.body.truncate()
+        if part.fault is not None:
+            return
+        if part.size > self._limits.file_bytes:
+            self._drop(part, ErrorCode.TOO_LARGE)
+        elif part.size > IN_MEMORY and shutil.disk_usage(self._spool_dir).free < _SPARE:
+            log.error("there is no room left for uploads in %s", self._spool_dir)
+            self._drop(part, ErrorCode.NOT_STORED)
+        else:
+            try:
+                part.body.write(data)
+            except OSError:
+                log.exception("a file could not be kept in %s", self._spool_dir)
+                self._drop(part, ErrorCode.NOT_STORED)
+
+    def _drop(self, part: Part, fault: ErrorCode) -> None:
+        with suppress(OSError):
+            part.body.close()
+        part.body, part.fault = self._spool(), fault
 
     def _hand_over(self, part: Part) -> Iterator[Part]:
         if not part.size and not part.filename and part.fault is None:

@@ -1,7 +1,9 @@
 import io
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -115,6 +117,36 @@ def test_an_oversized_file_is_skipped_and_its_neighbours_are_kept(tmp_path: Path
         ("b", "3.jpg", b"three", None),
     ]
     assert parts[1][0].size == 300_000
+
+
+def test_a_disk_that_is_nearly_full_refuses_large_files_and_takes_small_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr("web_tier.parts.shutil.disk_usage", lambda _: usage._replace(free=200_000_000))
+    files = [("a", "large.jpg", b"x" * 300_000), ("a", "small.jpg", b"small")]
+    parts = read(Upload(io.BytesIO(form(files)), Limits(10**6, 50, 10**7), tmp_path))
+    assert plain(parts) == [
+        ("a", "large.jpg", b"", ErrorCode.NOT_STORED),
+        ("a", "small.jpg", b"small", None),
+    ]
+
+
+def test_a_disk_that_fails_costs_the_file_and_not_its_neighbours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "spool").mkdir()
+    upload = Upload(
+        io.BytesIO(form([("a", "large.jpg", b"x" * 600_000), ("a", "small.jpg", b"small")])),
+        Limits(10**6, 50, 10**7),
+        tmp_path / "spool",
+    )
+    monkeypatch.setattr("tempfile.TemporaryFile", _broken)
+    assert [part.fault for part, _ in read(upload)] == [ErrorCode.NOT_STORED, None]
+
+
+def _broken(**_: object) -> IO[bytes]:
+    raise OSError(28, "No space left on device")
 
 
 def test_a_file_of_exactly_the_limit_is_taken(tmp_path: Path) -> None:
