@@ -85,11 +85,17 @@ def test_the_web_tiers_stop_outlasts_gunicorns_and_a_reload_is_gunicorns_own() -
     assert service["KillMode"] == "mixed"
 
 
+def test_the_units_limits_leave_room_for_nginx_within_512_megabytes() -> None:
+    limits = [unit(name)["MemoryMax"] for name in ("novaburst-web.service", "novaburst-listener.service")]
+    assert sum(int(limit.removesuffix("M")) for limit in limits) + 64 <= 512
+
+
 def test_both_units_are_confined_like_the_workers_and_share_one_state_folder() -> None:
     worker = configparser.RawConfigParser(strict=False)
     worker.optionxform = str  # type: ignore[method-assign,assignment]
     worker.read(UNITS.parents[1] / "worker_ami" / "systemd" / "novaburst-worker.service")
-    confined = [name for name in worker["Service"] if name.startswith(("Protect", "Private", "Restrict", "Lock", "No"))]
+    kinds = ("Protect", "Private", "Restrict", "Lock", "No", "SystemCall")
+    confined = [name for name in worker["Service"] if name.startswith(kinds)]
     assert len(confined) > 12
     for name in ("novaburst-web.service", "novaburst-listener.service"):
         service = unit(name)
