@@ -1,6 +1,6 @@
 """How a request names its files and its patience."""
 
-import math
+import re
 from collections.abc import Iterator
 from typing import TypeVar
 
@@ -20,6 +20,8 @@ _FAULTS = 20
 _CHUNK = 64 * 1024
 _WHOLE = ("image/", "application/octet-stream")
 _JSON = "application/json"
+# As JSON writes one; Python's own reading takes more, such as `1_0`, `inf` and other scripts' digits.
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 NO_FILE = "there is no file in the request: send a multipart/form-data form with files"
 
@@ -84,13 +86,9 @@ def patience(default: float = 0) -> float:
     given = request.args.get("wait")
     if given is None:
         return default
-    try:
-        seconds = float(given)
-    except ValueError:
-        seconds = math.nan
-    if not seconds >= 0:
+    if not _NUMBER.fullmatch(given):
         raise Problem(400, f"wait must be a number of seconds, not {given[:40]!r}")
-    return min(seconds, tier().settings.max_wait_seconds)
+    return min(float(given), tier().settings.max_wait_seconds)
 
 
 def _limits(settings: WebSettings) -> Limits:
