@@ -4,7 +4,7 @@ A batch's id is its key: whoever knows it may read, fill and delete the batch. S
 operator's, and asks for the token of the manual trigger.
 """
 
-import math
+import re
 import time
 from collections.abc import Callable
 from typing import Annotated, Any, Self
@@ -33,6 +33,8 @@ _LISTED = 50
 _MOST_KEYS = 100_000
 _MAX_BODY_BYTES = 16 * 1024 * 1024
 _MOST_LISTED = 200
+# A batch by when it was made and its id, as `_mark` writes it.
+_MARK = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)~([A-Za-z0-9_-]{1,64})")
 
 
 # What `_keys_or_prefix` below says, for who reads the description of the API.
@@ -156,11 +158,7 @@ def _mark(batch: Batch) -> str:
 def _cursor(given: str | None) -> tuple[float, str] | None:
     if given is None:
         return None
-    created, tilde, batch = given.partition("~")
-    try:
-        moment_ = float(created)
-    except ValueError:
-        moment_ = math.nan
-    if not tilde or not math.isfinite(moment_):
+    mark = _MARK.fullmatch(given)
+    if mark is None:
         raise Problem(400, f"after must be as the address in `next` has it, not {given[:80]!r}")
-    return moment_, batch
+    return float(mark[1]), mark[2]

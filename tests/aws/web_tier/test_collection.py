@@ -67,7 +67,9 @@ def test_the_list_is_the_operators_since_an_id_opens_its_batch(client: FlaskClie
     assert (reply.status_code, reply.mimetype) == (401, "application/problem+json")
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=x", "limit=201", "limit=²", "after=x", "after=nan~a", "after=1"])
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=x", "limit=201", "limit=²", "after=x", "after=nan~a", "after=1_0~a", "after=1"]
+)
 def test_a_wrong_page_is_a_400(client: FlaskClient, query: str) -> None:
     assert client.get(f"/api/v1/batches?{query}", headers=OPERATOR).status_code == 400
 
