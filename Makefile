@@ -13,7 +13,7 @@ VM ?= /var/tmp/novaburst-vm
 # Where `make bake` makes its root folder; it must lie outside the project, as it holds a whole system.
 ROOT ?= /var/tmp/novaburst-root
 
-.PHONY: setup run test test-openstack test-vm lint bench bake clean
+.PHONY: setup run test test-openstack test-vm faults lint bench bake clean
 
 setup: $(STAMP)
 
@@ -43,6 +43,7 @@ test: lint
 	$(BIN)/pytest --numprocesses 4 --dist loadfile tests/unit tests/aws tests/browser $(ARGS)
 	$(BIN)/pytest tests/fleet $(ARGS)
 	$(BIN)/pytest tests/e2e $(ARGS)
+	$(BIN)/pytest tests/faults $(ARGS)
 
 # `novaburst nova` against real Keystone, Glance, Placement, Neutron and Nova on loopback. The services do the work, so more
 # tests at once would only wait for one another.
@@ -73,6 +74,10 @@ test-vm: setup
 	  "apt-get install mmdebstrap qemu-system-x86 qemu-utils genisoimage dpkg-dev openssh-client)"; exit 1; }; done
 	$(BIN)/python -m tests.vm.image $(VM)
 	unshare --net sh -c 'ip link set lo up && $(BIN)/pytest tests/vm --image $(VM) $(ARGS)'
+
+# Many seeds of faults and kills, some minutes each; `make test` has one short run.
+faults: setup
+	$(BIN)/python -m tests.faults $(ARGS)
 
 bench: setup
 	$(BIN)/python -m bench $(ARGS)

@@ -1,12 +1,14 @@
 """`novaburst up`: the command line of the local cloud."""
 
 import os
+import shlex
 from pathlib import Path
+from typing import Any
 
 import click
 
 from local_cloud.preflight import PreflightError
-from local_cloud.up import LocalCloud, Options
+from local_cloud.up import AWS_COMMAND, LocalCloud, Options
 from novaburst import presets
 from novaburst.bounds import FLEET_HARD_MAXIMUM
 from novaburst.settings import Settings
@@ -55,16 +57,16 @@ def default_idle_seconds() -> int:
     type=click.Path(file_okay=False, path_type=Path),
     help="Where results, the model, logs and the embedded AWS's files are kept.",
 )
-def up_command(port: int, max_workers: int, boot_seconds: float, idle_seconds: int, state: Path) -> None:
+@click.option(
+    "--aws-command",
+    default=shlex.join(AWS_COMMAND),
+    show_default="python -m local_cloud.server",
+    help="What runs as the embedded AWS; it gets that program's options.",
+)
+def up_command(state: Path, aws_command: str, **chosen: Any) -> None:
     """Run the whole hybrid cloud on this machine, on loopback, until Ctrl-C."""
-    options = Options(
-        state=state.resolve(),
-        port=port,
-        max_workers=max_workers,
-        boot_seconds=boot_seconds,
-        idle_seconds=idle_seconds,
-        prefix=Settings.load().prefix,
-    )
+    command = tuple(shlex.split(aws_command))
+    options = Options(state=state.resolve(), prefix=Settings.load().prefix, aws_command=command, **chosen)
     try:
         LocalCloud(options, say=click.echo).run()
     except KeyboardInterrupt:

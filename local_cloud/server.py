@@ -48,6 +48,7 @@ class Options:
     """How to run the embedded AWS; times in seconds."""
 
     port: int
+    address: str | None
     state: Path
     model: Path
     boot_seconds: float
@@ -67,7 +68,7 @@ class Server:
     """The API and the actors behind it; `start`, then `stop`, both from one thread."""
 
     def __init__(self, options: Options) -> None:
-        self.address = f"http://127.0.0.1:{options.port}"
+        self.address = options.address or f"http://127.0.0.1:{options.port}"
         app = DomainDispatcherApplication(create_backend_app)
         self._http: BaseWSGIServer = make_server(
             "127.0.0.1", options.port, app, threaded=True, request_handler=_RequestHandler
@@ -136,6 +137,9 @@ def say(line: str) -> None:
     type=click.FloatRange(min=0),
     show_default=f"as --boot-seconds, at most {START_SECONDS:g}",
     help="How long a stopped instance is pending once it is started.",
+)
+@click.option(
+    "--address", help="The URL by which its instances and functions reach it, if there is something before it."
 )
 @click.option("--region", default="us-east-1", show_default=True)
 @click.option("--worker-command", default=shlex.join(WORKER_COMMAND), help="What an instance runs.")

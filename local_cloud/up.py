@@ -35,6 +35,8 @@ _START_SECONDS = 60
 _BAKE_SECONDS = 900
 # How long a part gets to end by itself before it is killed, in seconds.
 _GRACE_SECONDS = 20
+# What runs as the embedded AWS.
+AWS_COMMAND = (sys.executable, "-m", "local_cloud.server")
 # The placeholder for the AMI: the embedded EC2 boots whatever it is told.
 _IMAGE_ID = "ami-12c6146b"
 
@@ -49,6 +51,7 @@ class Options:
     boot_seconds: float
     idle_seconds: int
     prefix: str = "novaburst"
+    aws_command: tuple[str, ...] = AWS_COMMAND
 
 
 class LocalCloud:
@@ -104,7 +107,7 @@ class LocalCloud:
 
     def _start_embedded_aws(self) -> None:
         options = self._options
-        command = [sys.executable, "-m", "local_cloud.server", "--port", self._endpoint.rsplit(":", 1)[1]]
+        command = [*options.aws_command, "--port", self._endpoint.rsplit(":", 1)[1]]
         command += ["--state", str(options.state / "aws"), "--boot-seconds", str(options.boot_seconds)]
         command += ["--model", str(self._model_folder), "--region", REGION]
         os.environ.update(self._aws_environment())

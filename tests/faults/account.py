@@ -1,0 +1,60 @@
+"""What a run must leave: every file answered once and rightly, and nothing else anywhere."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from novaburst.contract import Result, result_key
+from novaburst.objects import Bucket
+from novaburst.queues import Depth
+from tests.faults.crowd import Taken
+
+
+@dataclass
+class Account:
+    """What was wrong, in words; empty when all is well."""
+
+    faults: list[str] = field(default_factory=list)
+
+    def answers(self, taken: Taken, images: Sequence[Mapping[str, Any]]) -> None:
+        """One request's files against the images of its batch."""
+        names = sorted(image["name"] for image in images)
+        if names != sorted(file.name for file in taken.files):
+            self.faults.append(f"{taken.batch_url} holds {names}, not {[file.name for file in taken.files]}")
+            return
+        expected = {file.name: file.answer for file in taken.files}
+        for image in images:
+            seen = image["error"]["code"] if image["error"] else image["label"]
+            if seen != expected[image["name"]]:
+                self.faults.append(f"{image['name']} ({image['id']}) is {seen!r}, not {expected[image['name']]!r}")
+
+    def objects(self, kind: str, bucket: Bucket, keys: Iterable[str], wanted: set[str]) -> None:
+        """A bucket's keys against those that it must hold."""
+        found = set(keys)
+        if missing := wanted - found:
+            self.faults.append(f"{kind} {bucket.name} lacks {sorted(missing)}")
+        if more := found - wanted:
+            self.faults.append(f"{kind} {bucket.name} also holds {sorted(more)}")
+
+    def queue(self, name: str, depth: Depth) -> None:
+        """A queue that must be empty."""
+        if depth.backlog:
+            self.faults.append(f"{name} still holds {depth}")
+
+    def instances(self, most: int, maximum: int, left: int) -> None:
+        """The fleet at its largest and at the end."""
+        if most > maximum:
+            self.faults.append(f"{most} instances at once, more than {maximum}")
+        if left:
+            self.faults.append(f"{left} instances left at the end")
+
+
+def result_keys(images: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The keys of the results of what workers answered; what the web tier refused has none."""
+    return {result_key(image["id"]) for image in images if image["id"]}
+
+
+def contradicts(stored: Result, image: Mapping[str, Any]) -> bool:
+    """Whether the stored result, which is the truth, says something else than the web tier."""
+    error = image["error"] and image["error"]["code"]
+    return (stored.label, stored.error and stored.error.code) != (image["label"], error)
