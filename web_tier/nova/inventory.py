@@ -26,20 +26,20 @@ def inventory(seen: Observation) -> list[Item]:
 
 def _items(seen: Observation) -> Iterable[Item]:
     for network in seen.networks:
-        yield Item(Kind.NETWORK, network.id, _marked(network.marked))
+        yield Item(Kind.NETWORK, network.id, _state(network.marked))
     for subnet in seen.subnets:
-        yield Item(Kind.SUBNET, subnet.id, subnet.cidr + _marked(subnet.marked))
+        yield Item(Kind.SUBNET, subnet.id, _state(subnet.marked, subnet.cidr))
     for router in seen.routers:
         gateway = f"gateway in {router.external}" if router.external else "no gateway"
-        yield Item(Kind.ROUTER, router.id, gateway + _marked(router.marked))
+        yield Item(Kind.ROUTER, router.id, _state(router.marked, gateway))
     for group in seen.security_groups:
         rules = ", ".join(sorted(rule.text for rule in group.rules)) or "nothing comes in"
-        yield Item(Kind.SECURITY_GROUP, group.id, rules + _marked(group.marked))
+        yield Item(Kind.SECURITY_GROUP, group.id, _state(group.marked, rules))
     for port in seen.ports:
-        yield Item(Kind.PORT, port.id, _marked(port.marked))
+        yield Item(Kind.PORT, port.id, _state(port.marked))
     for ip in seen.floating_ips:
         leads = f"leads to port {ip.port_id}" if ip.port_id else "leads nowhere"
-        yield Item(Kind.FLOATING_IP, ip.id, f"{ip.address}, {leads}{_marked(ip.marked)}")
+        yield Item(Kind.FLOATING_IP, ip.id, _state(ip.marked, ip.address, leads))
     for pair in seen.key_pairs:
         yield Item(Kind.KEY_PAIR, pair.name, pair.public_key.split()[0])
     for image in seen.images:
@@ -51,5 +51,5 @@ def _items(seen: Observation) -> Iterable[Item]:
         yield Item(Kind.SERVER, server.id, f"{server.status}: {server.fault}" if server.fault else server.status)
 
 
-def _marked(marked: bool) -> str:
-    return "" if marked else ", not tagged yet"
+def _state(marked: bool, *said: str) -> str:
+    return ", ".join((*said, "tagged" if marked else "not tagged yet"))

@@ -5,7 +5,7 @@ from dataclasses import replace
 from tests.unit.web_tier.nova.model import EMPTY, done, wanted
 from web_tier.nova.inventory import inventory
 from web_tier.nova.plan import plan_up
-from web_tier.nova.resources import Kind
+from web_tier.nova.resources import Kind, Network
 
 
 def test_all_that_is_ours_is_listed_and_what_is_others_is_not() -> None:
@@ -14,6 +14,11 @@ def test_all_that_is_ours_is_listed_and_what_is_others_is_not() -> None:
     kinds = [item.kind for item in inventory(seen)]
     assert sorted(kinds) == sorted(kind for kind in Kind if kind is not Kind.FLAVOR)
     assert inventory(EMPTY) == []
+
+
+def test_what_lost_its_maker_before_it_was_tagged_is_told_apart() -> None:
+    seen = replace(EMPTY, networks=(Network("n1", "lab-7-web-tier"), Network("n2", "lab-7-web-tier", marked=False)))
+    assert [item.state for item in inventory(seen)] == ["tagged", "not tagged yet"]
 
 
 def test_a_server_in_error_is_shown_with_its_fault() -> None:
