@@ -19,12 +19,16 @@ def schema() -> Any:
         FOLDER.parent.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=FOLDER.parent) as made:
             folder = Path(made)
-            options = ["-qq", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3"]
-            fetched = subprocess.run(
-                ["apt-get", *options, "download", "cloud-init"], cwd=folder, capture_output=True, text=True, check=False
-            )
-            assert fetched.returncode == 0, f"{fetched.stderr}\n(does apt know its packages? apt-get update)"
+            if _apt("download", "cloud-init", folder=folder).returncode != 0:
+                # What apt knows of the archive may be older than the archive.
+                assert (told := _apt("update", folder=folder)).returncode == 0, told.stderr
+                assert (told := _apt("download", "cloud-init", folder=folder)).returncode == 0, told.stderr
             [package] = folder.glob("cloud-init_*.deb")
             subprocess.run(["dpkg-deb", "--extract", package, folder / "unpacked"], check=True)
             (folder / "unpacked").rename(FOLDER)
     return json.loads((FOLDER / _SCHEMA).read_text())
+
+
+def _apt(*words: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    options = ["-qq", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3"]
+    return subprocess.run(["apt-get", *options, *words], cwd=folder, capture_output=True, text=True, check=False)
