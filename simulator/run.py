@@ -9,7 +9,6 @@ import simpy
 from simulator.ec2 import Ec2
 from simulator.queue import Queue
 from simulator.scalers.base import Scaler, Site
-from simulator.scalers.fixed import Fixed
 from simulator.workers import Workers
 from simulator.workloads import Workload
 from simulator.world import World
@@ -53,10 +52,9 @@ def run(
     """
     random = np.random.default_rng(seed)
     env = simpy.Environment()
-    always_on = isinstance(scaler, Fixed)
     ec2 = Ec2(
         lambda: env.now,
-        lambda: -world.worker_start if always_on else float(random.uniform(*world.boot)),
+        lambda: -world.worker_start if scaler.always_on else float(random.uniform(*world.boot)),
         start_seconds=world.start,
     )
     ec2.room = world.room
@@ -70,7 +68,7 @@ def run(
         env.process(_interruptions(site))
     end = workload.seconds + _GIVE_UP_SECONDS
     while workers.answers.images < workload.images or (
-        env.now < _ALWAYS_ON_SECONDS if always_on else bool(ec2.active())
+        env.now < _ALWAYS_ON_SECONDS if scaler.always_on else bool(ec2.active())
     ):
         if env.now > end:
             raise UnansweredError(f"{scaler.name}, {workload.name}: {workers.answers.images} of {workload.images}")

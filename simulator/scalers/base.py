@@ -46,6 +46,10 @@ class Scaler(Protocol):
     def name(self) -> str:
         """As the tables have it."""
 
+    @property
+    def always_on(self) -> bool:
+        """Whether its fleet runs before the first image and after the last, and is paid for all the time."""
+
     def install(self, site: Site) -> None:
         """Begin to scale this site's fleet."""
 

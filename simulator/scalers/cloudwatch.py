@@ -46,6 +46,7 @@ class TargetTracking(_ByMinute):
     """
 
     name = "target tracking"
+    always_on = False
 
     def __init__(self) -> None:
         self._last: deque[float] = deque(maxlen=15)
@@ -69,6 +70,7 @@ class AlarmSteps(_ByMinute):
     """Step scaling: an alarm on a backlog adds instances by its size, one on none for two minutes takes all away."""
 
     name = "alarm steps"
+    always_on = False
     # Of the backlog in shares of an instance: from so many on, add so many.
     _STEPS = ((10, 10), (3, 4), (0, 1))
 

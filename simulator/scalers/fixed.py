@@ -7,6 +7,8 @@ from simulator.scalers.group import Group
 class Fixed:
     """So many instances, booted before the first image arrives and running after the last."""
 
+    always_on = True
+
     def __init__(self, size: int) -> None:
         self.name = f"{size} always on"
         self._size = size

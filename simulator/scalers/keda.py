@@ -19,6 +19,7 @@ class Keda:
     """From zero to one by its own polling, from there on by the autoscaler: backlog / target, rounded up."""
 
     name = "KEDA"
+    always_on = False
 
     def install(self, site: Site) -> None:
         """Begin to poll."""

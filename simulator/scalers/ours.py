@@ -24,6 +24,8 @@ _EVALUATION_SECONDS = 0.3
 class Lambda:
     """Our fleet: the wake-up, and the schedule with its looks in between."""
 
+    always_on = False
+
     def __init__(self, name: str, limits: Limits, *, wake: bool = True, watch: float = 50, poll: float = 5) -> None:
         self.name = name
         self._limits = limits
