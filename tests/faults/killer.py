@@ -17,8 +17,9 @@ VICTIMS = {
     ("web_tier.listener",): 2,
     ("lambda_runtime",): 2,
 }
-# How long a frozen process stays so, in seconds: longer than a lease, shorter than a message stays hidden.
-FROZEN_SECONDS = 25.0
+# How long a frozen process stays so, in seconds: a stumble; longer than a lease; longer than a message stays hidden, so
+# that the worker finds its images answered by others.
+FROZEN_SECONDS = (3.0, 25.0, 75.0)
 _SHARE_FROZEN = 0.3
 
 
@@ -45,7 +46,7 @@ class Killer:
         except psutil.NoSuchProcess:
             return
         if frozen:
-            thaw = threading.Timer(FROZEN_SECONDS, _thaw, (victim,))
+            thaw = threading.Timer(self._dice.choice(FROZEN_SECONDS), _thaw, (victim,))
             thaw.start()
             self._thaws.append(thaw)
 
