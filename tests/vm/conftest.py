@@ -27,7 +27,7 @@ from web_tier.nova.user_data import SiteSettings, user_data
 # For a first boot by software emulation on a machine that has much else to do, in seconds.
 _BOOT_SECONDS = 5400
 SCALE_TOKEN = "a token for scaling by hand"
-_FIGURES = pytest.StashKey[dict[str, str]]()
+_FIGURES = pytest.StashKey[list[tuple[str, str]]]()
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class Story:
 
     machine: Machine
     cloud: Cloud
-    figures: dict[str, str]
+    figures: list[tuple[str, str]]
     began: float = field(default_factory=time.monotonic)
 
     def note(self, what: str, value: float | str, unit: str = "") -> None:
         """A figure for the report."""
-        self.figures[what] = value if isinstance(value, str) else f"{value:,.0f} {unit}".strip()
+        self.figures.append((what, value if isinstance(value, str) else f"{value:,.0f} {unit}"))
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_FIGURES] = {}
+    config.stash[_FIGURES] = []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -76,7 +76,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     terminalreporter.section("a VM of 512 MB by software emulation")
-    for what, value in config.stash[_FIGURES].items():
+    for what, value in config.stash[_FIGURES]:
         terminalreporter.write_line(f"{what:<60} {value}")
 
 
@@ -119,6 +119,7 @@ def installed(story: Story) -> Installed:
 
     answer = until(readiness, _BOOT_SECONDS)
     story.note("switched on to installed, all packages included", time.monotonic() - story.began, "s")
+    story.note("  by the VM's own clock", story.machine.uptime(), "s")
     return Installed(story, answer)
 
 
@@ -132,6 +133,7 @@ def ready(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Rea
         until(lambda: is_ready(story.machine), 600)
     story.note("the key's delivery to ready", time.monotonic() - began, "s")
     story.note("switched on to ready", time.monotonic() - story.began, "s")
+    story.note("  by the VM's own clock", story.machine.uptime(), "s")
     return Ready(story, key)
 
 

@@ -100,6 +100,10 @@ class Machine:
         assert finished.returncode == 0, f"{command}: {finished.stdout}{finished.stderr}"
         return finished.stdout
 
+    def uptime(self) -> float:
+        """How long it has been on, in seconds of its own clock."""
+        return float(self.run("cat /proc/uptime").split()[0])
+
     def boot(self) -> str | None:
         """The identity of the present boot; None while SSH does not answer."""
         self.require_running()
