@@ -21,7 +21,7 @@ SECONDS = 240
 @pytest.fixture
 def three_listeners(cloud: Cloud) -> Iterator[None]:
     """Two more beside the one that runs, with its settings."""
-    [first] = cloud.running("web_tier.listener")
+    first = until(lambda: next(iter(cloud.running("web_tier.listener")), None), 60)
     command, environment = [sys.executable, "-m", "web_tier.listener"], first.environ()
     more = [subprocess.Popen(command, env=environment) for _ in range(2)]
     yield
@@ -88,7 +88,8 @@ class Reader(Follower):
 
 @pytest.mark.usefixtures("three_listeners")
 def test_each_result_is_seen_once_and_none_is_missed_through_a_restart(cloud: Cloud) -> None:
-    assert len(cloud.running("web_tier.gunicorn_config")) >= 3, "a master and two workers"
+    # A master and two workers; an earlier test may just have restarted them.
+    until(lambda: len(cloud.running("web_tier.gunicorn_config")) >= 3, 60)
     content = imagenet_photos()[1].path.read_bytes()
     files = [("photo", (f"{number}.jpg", content)) for number in range(IMAGES)]
     uploaded = requests.post(f"{cloud.url}/api/v1/upload", files=files, timeout=SECONDS).json()
