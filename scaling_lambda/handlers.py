@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -17,6 +17,7 @@ from scaling_lambda.evaluate import Evaluator, Report
 from scaling_lambda.fleet import VIEW_SETTLES
 from scaling_lambda.metrics import emit
 from scaling_lambda.settings import Settings
+from scaling_lambda.wake import first_sent
 from scaling_lambda.watch import has_work, is_unsettled, watch
 
 # Read at import: Chalice needs the names to deploy, and a wrong setting must stop the deployment.
@@ -90,9 +91,7 @@ def on_schedule(event: CloudWatchEvent) -> dict[str, Any]:
 )
 def on_wake(event: SQSEvent) -> dict[str, Any]:
     """The web tier has queued work. What the messages say does not matter, only when the first was sent."""
-    sent = (record.get("attributes", {}).get("SentTimestamp") for record in event.to_dict()["Records"])
-    first = min((int(milliseconds) for milliseconds in sent if milliseconds is not None), default=None)
-    woken_at = None if first is None else datetime.fromtimestamp(first / 1000, UTC)
+    woken_at = first_sent(event.to_dict())
     return _until_settled(lambda: _evaluate("wake", woken_at=woken_at)).to_dict()
 
 
