@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from web_tier.nova import choice
 from web_tier.nova.problem import NovaError
@@ -28,7 +28,13 @@ from web_tier.nova.steps import (
 )
 from web_tier.nova.wanted import MAX_USER_DATA, ImageFile, Wanted
 
-T = TypeVar("T")
+
+class _Identified(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+T = TypeVar("T", bound=_Identified)
 
 # States of a server that pass by themselves.
 _PASSING = frozenset({"BUILD", "REBOOT", "HARD_REBOOT", "REBUILD", "PASSWORD", "MIGRATING", "RESIZE", "REVERT_RESIZE"})
@@ -285,14 +291,14 @@ class _Up:
     def _found(self, kind: Kind, resources: Sequence[T]) -> T | None:
         """The one resource of a kind that there is."""
         if len(resources) > 1:
-            ids = ", ".join(str(getattr(resource, "id", "")) for resource in resources)
+            ids = ", ".join(resource.id for resource in resources)
             raise NovaError(
                 f"{len(resources)} {kind}s carry {self._wanted.mark.tag}: {ids}",
                 "Two runs at once may have made them. Delete those not in use, or all, by `novaburst nova down`.",
             )
         if not resources:
             return None
-        self._known[kind] = str(getattr(resources[0], "id", ""))
+        self._known[kind] = resources[0].id
         return resources[0]
 
     def _tag(self, kind: Kind) -> Step:

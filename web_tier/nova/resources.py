@@ -152,9 +152,8 @@ class Observation:
     images: tuple[Image, ...] = ()
     servers: tuple[Server, ...] = ()
     floating_ips: tuple[FloatingIp, ...] = ()
-    # To choose from: every external network and flavor that the project may use, and the images of the wanted name.
+    # To choose from: every external network and flavor that the project may use; images and a key pair of the wanted name.
     external_networks: tuple[Network, ...] = ()
     flavors: tuple[Flavor, ...] = ()
     named_images: tuple[Image, ...] = ()
-    # Whether a key pair of the wanted name exists that is not ours.
     named_key_pairs: tuple[KeyPair, ...] = ()
