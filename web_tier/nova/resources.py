@@ -152,7 +152,7 @@ class Observation:
     images: tuple[Image, ...] = ()
     servers: tuple[Server, ...] = ()
     floating_ips: tuple[FloatingIp, ...] = ()
-    # To choose from: every external network and flavor that the project may use; images and a key pair of the wanted name.
+    # To choose from: every external network and flavor the project may use, images and key pairs of the wanted name.
     external_networks: tuple[Network, ...] = ()
     flavors: tuple[Flavor, ...] = ()
     named_images: tuple[Image, ...] = ()
