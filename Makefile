@@ -46,11 +46,11 @@ test: lint
 	$(BIN)/pytest tests/faults $(ARGS)
 
 # `novaburst nova` against real Keystone, Glance, Placement, Neutron and Nova on loopback. The services do the work, so more
-# tests at once would only wait for one another.
+# tests at once would only wait for one another; the first of all waits for the services, for minutes where cores are few.
 test-openstack: setup $(OPENSTACK_STAMP)
 	@for tool in /usr/lib/rabbitmq/bin/rabbitmq-server epmd; do command -v $$tool >/dev/null \
 	  || { echo "make test-openstack needs $$tool (Debian and Ubuntu: apt-get install rabbitmq-server)"; exit 1; }; done
-	$(BIN)/pytest tests/openstack $(ARGS)
+	$(BIN)/pytest --timeout 1800 tests/openstack $(ARGS)
 
 # uWSGI is built from source.
 $(OPENSTACK_STAMP): tests/openstack/requirements.txt tests/openstack/constraints.txt

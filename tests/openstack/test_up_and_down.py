@@ -145,7 +145,6 @@ def test_down_stops_at_what_others_have_put_there_and_then_leaves_nothing(standi
     assert standing.status("lab-7") == {}
 
 
-@pytest.mark.timeout(1200)
 def test_killed_in_the_middle_of_each_step_up_completes_and_so_does_down(lab: Tenant, web_tier: str) -> None:
     # The third line is the second step's beginning, so each run completes the step that the one before it died in.
     runs = _until_done(lab, *up(web_tier))
