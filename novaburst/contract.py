@@ -5,6 +5,7 @@ The result object in the out-bucket is the whole truth; the SQS messages are cut
 """
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
@@ -139,6 +140,24 @@ class Result(_Message):
             }
         )
         return short.to_json()
+
+
+def answer_to_unreadable(body: str, failure: Failure, worker: str) -> Result | None:
+    """The error result for a body that is no `Request`, by the id in it; None when it has none that can be read.
+
+    Of batch and name what can be read is kept; without a batch the image is one of its own.
+    """
+    try:
+        fields = json.loads(body)
+        readable = {"id": fields["id"], "batch": fields["id"], "name": ""}
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return None
+    extra = {"error": failure.model_dump(mode="json"), "worker": worker}
+    for known in (readable | {name: fields[name] for name in readable if name in fields}, readable):
+        # By way of JSON, since what a reader could not parse again (a lone surrogate) must not be stored.
+        with suppress(ContractError):
+            return Result.parse(json.dumps(known | extra))
+    return None
 
 
 def cut(text: str, escaped_bytes: int) -> str:

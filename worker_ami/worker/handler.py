@@ -4,11 +4,9 @@ Nothing is lost: a message is only answered once its result object is stored, an
 back to the queue. What cannot be answered at all, a body without a readable id, is left to the dead-letter queue.
 """
 
-import json
 import logging
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +14,16 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from novaburst.bounds import MAX_RECEIVE_COUNT
-from novaburst.contract import ContractError, Failure, Request, Result, StageTimes, result_key, utc_now
+from novaburst.contract import (
+    ContractError,
+    Failure,
+    Request,
+    Result,
+    StageTimes,
+    answer_to_unreadable,
+    result_key,
+    utc_now,
+)
 from novaburst.error_codes import ErrorCode
 from novaburst.objects import ObjectMissingError, ObjectTooLargeError
 from novaburst.queues import Received
@@ -110,17 +117,7 @@ class Handler:
 
     def _refusal_of(self, body: str, error: ContractError) -> Result | None:
         failure = Failure(code=ErrorCode.INTERNAL_ERROR, detail=f"the request could not be read: {error}")
-        try:
-            fields = json.loads(body)
-            readable = {"id": fields["id"], "batch": fields["id"], "name": ""}
-        except (ValueError, TypeError, LookupError, RecursionError):
-            return None
-        extra = {"error": failure.model_dump(mode="json"), "worker": self._worker}
-        for known in (readable | {name: fields[name] for name in readable if name in fields}, readable):
-            # By way of JSON, since what a reader could not parse again (a lone surrogate) must not be stored.
-            with suppress(ContractError):
-                return Result.parse(json.dumps(known | extra))
-        return None
+        return answer_to_unreadable(body, failure, self._worker)
 
     def _stored(self, received: Received, image_id: str) -> Result | None:
         if received.receive_count == 1:
