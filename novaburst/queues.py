@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from novaburst.bounds import LONG_POLL_SECONDS, SQS_BATCH
 
@@ -15,6 +15,10 @@ log = logging.getLogger(__name__)
 
 class QueueAttributesError(RuntimeError):
     """SQS answered without a count that was asked for; it must never be taken for zero."""
+
+
+class _Hidden(TypedDict, total=False):
+    VisibilityTimeout: int
 
 
 @dataclass(frozen=True)
@@ -69,9 +73,16 @@ class Queue:
             failed += [int(entry["Id"]) for entry in response.get("Failed", [])]
         return failed
 
-    def receive(self, *, at_most: int = SQS_BATCH, wait_seconds: int = LONG_POLL_SECONDS) -> list[Received]:
-        """Take up to `at_most` (10 at the most) messages, waiting up to `wait_seconds` for the first."""
+    def receive(
+        self, *, at_most: int = SQS_BATCH, wait_seconds: int = LONG_POLL_SECONDS, hide_seconds: int | None = None
+    ) -> list[Received]:
+        """Take up to `at_most` (10 at the most) messages, waiting up to `wait_seconds` for the first.
+
+        They are hidden for `hide_seconds`, or as long as the queue's own setting says.
+        """
+        hidden: _Hidden = {} if hide_seconds is None else {"VisibilityTimeout": hide_seconds}
         response = self._client.receive_message(
+            **hidden,
             QueueUrl=self.url,
             MaxNumberOfMessages=at_most,
             WaitTimeSeconds=wait_seconds,

@@ -33,6 +33,14 @@ def test_a_message_given_back_is_received_again_at_once_with_its_count(aws: Sett
     assert [m.receive_count for m in again] == [2]
 
 
+def test_a_taker_can_say_how_long_its_messages_are_hidden(aws: Settings) -> None:
+    queue = Queue(sqs_client(), aws.request_queue)
+    queue.send(["one"])
+    assert len(queue.receive(wait_seconds=0, hide_seconds=0)) == 1
+    assert len(queue.receive(wait_seconds=0)) == 1
+    assert queue.receive(wait_seconds=0) == []
+
+
 def test_an_expired_receipt_is_returned_and_harms_no_other(aws: Settings) -> None:
     queue = Queue(sqs_client(), aws.request_queue)
     queue.send(["one", "two"])
