@@ -9,6 +9,7 @@ from novaburst.settings import SettingsError
 
 _COMMANDS = {
     "deploy": ("infra.command", "deploy_command"),
+    "dlq": ("novaburst.commands.dlq", "dlq_command"),
     "estimate": ("simulator.command", "estimate_command"),
     "nova": ("novaburst.commands.nova", "nova_command"),
     "plan": ("novaburst.commands.plan", "plan_command"),
