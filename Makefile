@@ -13,6 +13,9 @@ VM ?= /var/tmp/novaburst-vm
 # Where `make bake` makes its root folder; it must lie outside the project, as it holds a whole system.
 ROOT ?= /var/tmp/novaburst-root
 
+# What runs for users: bandit reads these.
+PACKAGES := app.py infra local_cloud novaburst scaling_lambda simulator web_tier worker_ami
+
 .PHONY: setup run test test-openstack test-vm faults lint bench bake clean
 
 setup: $(STAMP)
@@ -33,6 +36,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --recursive -c pyproject.toml $(PACKAGES)
 	$(BIN)/cfn-lint infra/template.yaml
 
 # Most tests wait for queues and processes rather than compute, so more of them run at once than there are cores. The

@@ -34,7 +34,8 @@ graceful_timeout = 10
 # Browsers and the command line send file after file over one connection.
 keepalive = KEEPALIVE_SECONDS
 # The heartbeat file: in memory, where there is such a place, since a slow disk must not look like a hung worker.
-worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a tmpfs on Linux
+# gunicorn makes it there by mkstemp and unlinks it at once, so that nobody can lay one in its place.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 # nosec B108
 # Errors go to stderr; an access log of polls would only hide them, and nginx writes one.
 accesslog = None
 errorlog = "-"

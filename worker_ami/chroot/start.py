@@ -9,11 +9,11 @@ import os
 import signal
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
 import click
+import requests
 
 from worker_ami.chroot.root import inside
 from worker_ami.chroot.unit import LOGS, Service, installed_service, start_command
@@ -22,6 +22,7 @@ UNIT = "novaburst-worker.service"
 # Where the AWS of this machine is; on EC2 the worker finds it without.
 _WHEREABOUTS = ("AWS_ENDPOINT_URL", "AWS_EC2_METADATA_SERVICE_ENDPOINT")
 _TOKEN_TTL = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
+_METADATA_SECONDS = 5
 # https://docs.cloud-init.io/en/latest/reference/datasources/nocloud.html
 _SEED = Path("var/lib/cloud/seed/nocloud")
 # A folder has neither a disk to grow nor interfaces of its own.
@@ -70,13 +71,12 @@ def _plain() -> Mapping[str, str]:
 
 
 def _metadata(endpoint: str, path: str) -> str:
-    asked = urllib.request.Request(f"{endpoint}/latest/api/token", method="PUT", headers=_TOKEN_TTL)  # noqa: S310
-    with urllib.request.urlopen(asked, timeout=5) as answer:  # noqa: S310 - the instance's own metadata service
-        token = answer.read().decode()
-    asked = urllib.request.Request(f"{endpoint}/latest/{path}", headers={"X-aws-ec2-metadata-token": token})  # noqa: S310
-    with urllib.request.urlopen(asked, timeout=5) as answer:  # noqa: S310
-        text: str = answer.read().decode()
-    return text
+    token = requests.put(f"{endpoint}/latest/api/token", headers=_TOKEN_TTL, timeout=_METADATA_SECONDS)
+    token.raise_for_status()
+    headers = {"X-aws-ec2-metadata-token": token.text}
+    answer = requests.get(f"{endpoint}/latest/{path}", headers=headers, timeout=_METADATA_SECONDS)
+    answer.raise_for_status()
+    return answer.content.decode()
 
 
 if __name__ == "__main__":
