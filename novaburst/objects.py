@@ -1,6 +1,7 @@
 """The thin module over S3: a bucket's objects, with absence as a value of its own."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -23,6 +24,15 @@ class ObjectTooLargeError(ValueError):
 
 class NotDeletedError(RuntimeError):
     """S3 has refused to delete some of the objects; the text says which first and why."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a listing: `size` in bytes, `modified` in seconds since the epoch."""
+
+    key: str
+    size: int
+    modified: float
 
 
 class Bucket:
@@ -114,11 +124,24 @@ class Bucket:
 
     def keys(self, *, after: str = "", prefix: str = "") -> Iterator[str]:
         """Every key with that prefix that sorts after `after`, in order, by pages of a thousand."""
+        return (entry.key for entry in self.entries(after=after, prefix=prefix))
+
+    def entries(self, *, after: str = "", prefix: str = "") -> Iterator[Entry]:
+        """Every object with that prefix whose key sorts after `after`, in order, by pages of a thousand."""
         listing = self._client.get_paginator("list_objects_v2")
         pages = listing.paginate(Bucket=self.name, StartAfter=after, Prefix=prefix)
         for page in pages:
             for entry in page.get("Contents", []):
-                yield entry["Key"]
+                yield Entry(entry["Key"], entry["Size"], entry["LastModified"].timestamp())
+
+    def metadata(self, key: str) -> dict[str, str] | None:
+        """The user metadata of the object under that key, or None when there is none."""
+        try:
+            return self._client.head_object(Bucket=self.name, Key=key)["Metadata"]
+        except ClientError as error:
+            if _is_absent(error):
+                return None
+            raise
 
 
 def _is_absent(error: ClientError) -> bool:
