@@ -4,6 +4,7 @@ import importlib
 
 import click
 
+from novaburst.control_characters import visible
 from novaburst.presets import PresetError
 from novaburst.settings import SettingsError
 
@@ -13,6 +14,7 @@ _COMMANDS = {
     "estimate": ("simulator.command", "estimate_command"),
     "nova": ("novaburst.commands.nova", "nova_command"),
     "plan": ("novaburst.commands.plan", "plan_command"),
+    "rebuild": ("novaburst.commands.rebuild", "rebuild_command"),
     "results": ("novaburst.commands.results", "results_command"),
     "scale": ("novaburst.commands.scale", "scale_command"),
     "simulate": ("simulator.command", "simulate_command"),
@@ -45,7 +47,11 @@ class _LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except (SettingsError, PresetError) as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(visible(str(error), keep="\n")) from error
+        except click.ClickException as error:
+            # It may quote a file's name or a server's words.
+            error.message = visible(error.message, keep="\n")
+            raise
 
 
 @click.group(cls=_LazyGroup)
