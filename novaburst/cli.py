@@ -49,8 +49,8 @@ class _LazyGroup(click.Group):
         except (SettingsError, PresetError) as error:
             raise click.ClickException(visible(str(error), keep="\n")) from error
         except click.ClickException as error:
-            # It may quote a file's name or a server's words.
-            error.message = visible(error.message, keep="\n")
+            # It may quote a file's name or a server's words; to click's types the message is final.
+            vars(error)["message"] = visible(error.message, keep="\n")
             raise
 
 

@@ -13,7 +13,9 @@ from botocore.loaders import Loader
 
 from novaburst.settings import SettingsError
 from web_tier import preload
+from web_tier.integrity import StoreError, examine
 from web_tier.leaving import LEAVING
+from web_tier.logs import LineFormatter
 from web_tier.settings import WebSettings
 from web_tier.site import KEEPALIVE_SECONDS
 
@@ -46,6 +48,12 @@ _loaded: list[Loader] = []
 
 def on_starting(server: Any) -> None:
     """In the master, before it listens."""
+    for handler in server.log.error_log.handlers:
+        handler.setFormatter(LineFormatter(server.log.error_fmt, server.log.datefmt))
+    try:
+        examine(_settings.store_path)
+    except StoreError as error:
+        raise SystemExit(f"the web tier does not start: {error}") from error
     _loaded.append(preload.load())
 
 

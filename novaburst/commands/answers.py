@@ -9,11 +9,14 @@ from itertools import islice
 from typing import TextIO
 
 import click
-from rich.console import Console
 from rich.markup import escape
+from rich.style import Style
 from rich.table import Table
+from rich.text import Text
 
 from novaburst.client import Answer
+from novaburst.control_characters import visible
+from novaburst.terminal import Console
 
 # More rows than this tell a person less than their summary.
 _ROWS = 60
@@ -48,12 +51,12 @@ class Tally:
 
 
 def print_csv(answers: Iterable[Answer], out: TextIO) -> None:
-    """A row an answer, as it comes."""
-    rows = csv.writer(out)
+    """A row an answer, as it comes; to a terminal without what a terminal obeys, to a file as it is."""
+    rows, shown = csv.writer(out), out.isatty()
     rows.writerow(("name", "label", "score", "error", "detail"))
     for answer in answers:
         cells = (answer.name, answer.label, answer.score, answer.error, answer.detail)
-        rows.writerow(f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell for cell in cells)
+        rows.writerow(_cell(cell, shown) if isinstance(cell, str) else cell for cell in cells)
         # Whoever reads at the other end of a pipe has it now.
         out.flush()
 
@@ -78,6 +81,7 @@ def print_table(answers: Iterable[Answer], tally: Tally, batch: str, page: str) 
         table.add_row(escape(answer.name), *_said(answer))
     for _ in answers:
         pass
+    page = visible(page)
     console = Console()
     if first:
         console.print(table)
@@ -86,9 +90,8 @@ def print_table(answers: Iterable[Answer], tally: Tally, batch: str, page: str) 
         most = ", ".join(f"{label} {number:,}" for label, number in tally.labels.most_common(_LABELS))
         console.print(f"and {left:,} more; the most frequent labels: {escape(most)}", soft_wrap=True)
     pending = f", {tally.pending:,} pending" if tally.pending else ""
-    console.print(
-        f"{tally.labelled:,} labels, {tally.failed:,} without{pending}; [link={page}]{page}[/]", soft_wrap=True
-    )
+    counts = f"{tally.labelled:,} labels, {tally.failed:,} without{pending}; "
+    console.print(Text.assemble(counts, (page, Style(link=page))), soft_wrap=True)
     if left > 0:
         console.print(f"all of them: novaburst results {batch} --csv", soft_wrap=True, highlight=False)
 
@@ -116,9 +119,14 @@ def one_form(as_json: bool, as_csv: bool) -> None:
         raise click.UsageError("choose one of --json and --csv")
 
 
+def _cell(text: str, shown: bool) -> str:
+    text = visible(text) if shown else text
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
 def _said(answer: Answer) -> tuple[str, str]:
     if answer.label is not None:
         return escape(answer.label), f"{answer.score or 0:.1%}"
     if answer.state == "pending":
         return "[dim]pending[/]", ""
-    return f"[red]{answer.error}[/]: {escape(answer.detail or '')}", ""
+    return f"[red]{escape(answer.error or '')}[/]: {escape(answer.detail or '')}", ""

@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -20,6 +19,7 @@ from novaburst.letters import Facts, Letter, Step, What, plan_answer, plan_redri
 from novaburst.objects import Bucket
 from novaburst.queues import Queue
 from novaburst.settings import Settings, require_region
+from novaburst.terminal import Console
 
 _SHOWN_CHARACTERS = 120
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -15,6 +14,7 @@ from novaburst.commands.nova_import import import_ami_command
 from novaburst.commands.progress import Meter
 from novaburst.commands.site import SITE_FIELDS, site_options, site_settings
 from novaburst.settings import Settings, require_region
+from novaburst.terminal import Console, say
 from web_tier.nova import glance
 from web_tier.nova.connect import connected
 from web_tier.nova.handover import Handover, hand_over
@@ -105,9 +105,9 @@ def up_command(os_cloud: str | None, prefix: str | None, dry_run: bool, **option
             _print(plan)
             return
         for note in plan.notes:
-            click.echo(f"note: {note}", err=True)
+            say(f"note: {note}", err=True)
         with Meter() as meter:
-            ids = carry_out(cloud, plan, wanted, click.echo, _progress(meter))
+            ids = carry_out(cloud, plan, wanted, say, _progress(meter))
         if not plan.steps:
             click.echo("nothing to do")
         address = cloud.network.get_ip(ids[Kind.FLOATING_IP]).floating_ip_address
@@ -122,7 +122,7 @@ def up_command(os_cloud: str | None, prefix: str | None, dry_run: bool, **option
             user=options["ssh_user"],
             identity=options["identity"],
         )
-        readiness = hand_over(cloud, handover, click.echo)
+        readiness = hand_over(cloud, handover, say)
     if readiness is not Readiness.READY:
         click.echo("installed; it has no AWS key yet: docs/openstack.md says how to bring it one")
     click.echo(f"http://{address}/")
@@ -140,7 +140,7 @@ def down_command(os_cloud: str | None, prefix: str | None, dry_run: bool) -> Non
         if dry_run:
             _print(plan)
             return
-        carry_out(cloud, plan, None, click.echo, lambda _sent, _size: None)
+        carry_out(cloud, plan, None, say, lambda _sent, _size: None)
     click.echo(f"nothing carries {mark.tag} any more" if plan.steps else "nothing to do")
 
 

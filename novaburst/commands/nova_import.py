@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from novaburst.aws import config, ec2_client, s3_client
 from novaburst.commands.progress import Meter
 from novaburst.settings import Settings, require_region
+from novaburst.terminal import say
 from web_tier.nova.connect import connected
 from web_tier.nova.import_ami import Aws, Watcher, fetch, present, store
 from web_tier.nova.import_ami_export import Export, Format
@@ -50,7 +51,7 @@ def import_ami_command(
         image_id = present(cloud, ami, wanted)
         if image_id is None:
             watcher = Watcher(
-                say=lambda text: click.echo(text, err=True),
+                say=lambda text: say(text, err=True),
                 exporting=_tell_of_exports(meter),
                 fetching=_count(meter, "from S3, bytes"),
                 sending=_count(meter, "to Glance, bytes"),

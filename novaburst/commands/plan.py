@@ -6,11 +6,11 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 import click
-from rich.console import Console
 
 from novaburst import presets
 from novaburst.commands.plans import plan_table
 from novaburst.settings import SettingsError
+from novaburst.terminal import Console
 from scaling_lambda.fleet import Counts, Instance, Observation, State
 from scaling_lambda.policy import Limits, Policy, decide
 from scaling_lambda.settings import Settings

@@ -8,12 +8,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import click
-from rich.console import Console
 from rich.markup import escape
 
 from novaburst.client import Client, ClientError
 from novaburst.commands.options import url_option
 from novaburst.commands.plans import plan_table
+from novaburst.terminal import Console
 
 # Where `novaburst up` leaves the token of the cloud that it runs.
 LOCAL_TOKEN = Path(".novaburst") / "scale-token"

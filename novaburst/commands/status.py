@@ -3,12 +3,12 @@
 import json
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from novaburst.client import Client, ClientError
 from novaburst.commands.options import url_option
+from novaburst.terminal import Console
 
 
 @click.command("status")

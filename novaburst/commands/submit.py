@@ -19,6 +19,7 @@ from novaburst.commands.answers import csv_option, json_option, one_form, print_
 from novaburst.commands.options import url_option
 from novaburst.commands.progress import Meter
 from novaburst.commands.waiting import wait_for_answers
+from novaburst.terminal import say
 
 # How long a web tier may be away in the middle of a submission, in seconds: longer than its restart or a VM's reboot.
 _PATIENCE_SECONDS = 300
@@ -83,8 +84,8 @@ def submit_command(
                     wait_for_answers(client, submission.batch, meter)
             if no_wait:
                 failed = submission.failed
-                click.echo(f"{submission.taken:,} files uploaded, {failed:,} not: {submission.page}")
-                click.echo(_LATER.format(submission.batch))
+                say(f"{submission.taken:,} files uploaded, {failed:,} not: {submission.page}")
+                say(_LATER.format(submission.batch))
             else:
                 answers = _answers(client, journal, submission.batch)
                 failed = print_answers(answers, submission.batch, submission.page, as_json=as_json, as_csv=as_csv)
@@ -142,8 +143,8 @@ def _refer(url: str, reference: str, *, no_wait: bool, as_json: bool, as_csv: bo
         with Client(url, patience_seconds=_PATIENCE_SECONDS) as client:
             batch = client.by_reference(bucket=meant[1], prefix=meant[2])
             if no_wait:
-                click.echo(f"queued in the background: {batch.page}")
-                click.echo(_LATER.format(batch.id))
+                say(f"queued in the background: {batch.page}")
+                say(_LATER.format(batch.id))
                 return
             with Meter() as meter:
                 meter.say(

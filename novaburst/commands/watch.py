@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from datetime import datetime
 
 import click
-from rich.console import Console
 from rich.live import Live
 
 from novaburst.client import Client, ClientError
 from novaburst.commands.options import batch_id, url_option
 from novaburst.commands.view import Snapshot, Trend, as_line, as_panel
+from novaburst.terminal import Console, say
 
 _TERMINAL_SECONDS = 1.0
 _LINE_SECONDS = 10.0
@@ -38,7 +38,7 @@ def watch_command(*, batch: str | None, url: str, every: float | None) -> None:
                         live.update(as_panel(snapshot, trend), refresh=True)
             else:
                 for snapshot, trend in shown:
-                    click.echo(f"{datetime.now():%H:%M:%S} {as_line(snapshot, trend)}")
+                    say(f"{datetime.now():%H:%M:%S} {as_line(snapshot, trend)}")
                     sys.stdout.flush()
     except ClientError as error:
         raise click.ClickException(str(error)) from error

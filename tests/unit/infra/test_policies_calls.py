@@ -46,6 +46,7 @@ NAMED_IN = {
     "web_tier/dead_letters.py": {"queue": (DEAD,)},
     "web_tier/health.py": {"queue": (REQUEST, RESPONSE, DEAD)},
     "web_tier/listener.py": {"queue": (RESPONSE,)},
+    "web_tier/rebuild.py": {"bucket": (IN, OUT)},
     "web_tier/waker.py": {"queue": (WAKE,)},
 }
 
@@ -181,7 +182,9 @@ def calls(tier: str) -> list[Call]:
     methods = _methods()
     for module, use in sorted(wrapper_uses(tier)):
         holder, method = use.split(".")
-        for resource in NAMED_IN.get(module, NAMED).get(holder) or NAMED[holder]:
+        meant = {**NAMED, **NAMED_IN.get(module, {})}
+        assert holder in meant, f"{module}: which bucket or queue is {holder}? NAMED_IN says so"
+        for resource in meant[holder]:
             found += [_on(ACTIONS[operation], resource) for operation in methods[method]]
             if resource in (IN, OUT):
                 # Who may not list a bucket is told 403 for a key that is not there, which is no answer.
