@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import boto3
 import requests
@@ -22,7 +22,6 @@ from local_cloud.preflight import free_port
 from tests.unit.worker_ami.baked import FOLDER as MODEL
 from tests.unit.worker_ami.baked import PROJECT, baked_model
 
-T = TypeVar("T")
 PREFIX = "novavm"
 REGION = "us-east-1"
 # An image that moto knows.
@@ -60,7 +59,7 @@ def deployed(folder: Path) -> Iterator[Cloud]:
         subprocess.Popen(command, cwd=PROJECT, stdout=log, stderr=subprocess.STDOUT, env=environment) as server,
     ):
         try:
-            until(lambda: answers(f"{endpoint}/moto-api/"), 60)
+            until(lambda: answers(f"{endpoint}/moto-api/") is not None, 60)
             deploy(PREFIX, {"ImageId": _IMAGE}, session.client("cloudformation", endpoint_url=endpoint))
             yield Cloud(port, session.client("iam", endpoint_url=endpoint))
         finally:
@@ -71,15 +70,14 @@ def deployed(folder: Path) -> Iterator[Cloud]:
 def answers(address: str) -> requests.Response | None:
     """What is answered there, unless nobody is."""
     try:
-        return requests.get(address, timeout=10)
+        return requests.get(address, timeout=60)
     except requests.RequestException:
         return None
 
 
-def until(probe: Callable[[], T | None], seconds: float) -> T:
-    """Ask again and again until the answer is true."""
+def until(holds: Callable[[], bool], seconds: float) -> None:
+    """Wait until it holds."""
     deadline = time.monotonic() + seconds
-    while not (answer := probe()):
+    while not holds():
         assert time.monotonic() < deadline, f"not within {seconds} s"
         time.sleep(2)
-    return answer

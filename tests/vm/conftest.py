@@ -110,17 +110,20 @@ def story(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory)
 def installed(story: Story) -> Installed:
     """The web tier answers, and has no key yet."""
 
-    def readiness() -> requests.Response | None:
+    told: list[requests.Response] = []
+
+    def answered() -> bool:
         story.machine.require_running()
         answer = answers(f"{story.machine.url}/readyz")
         # nginx's own page, or the missing web tier behind it, are earlier stages.
-        ours = answer is not None and "json" in answer.headers.get("Content-Type", "")
-        return answer if ours and answer is not None and answer.status_code in (200, 503) else None
+        if answer is not None and answer.status_code in (200, 503) and "json" in answer.headers.get("Content-Type", ""):
+            told.append(answer)
+        return bool(told)
 
-    answer = until(readiness, _BOOT_SECONDS)
+    until(answered, _BOOT_SECONDS)
     story.note("switched on to installed, all packages included", time.monotonic() - story.began, "s")
     story.note("  by the VM's own clock", story.machine.uptime(), "s")
-    return Installed(story, answer)
+    return Installed(story, told[0])
 
 
 @pytest.fixture(scope="session")
@@ -130,6 +133,7 @@ def ready(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Rea
     with fresh_access_key(story.cloud.iam, PREFIX) as key:
         began = time.monotonic()
         deliver(key, story.machine.destination, tmp_path_factory.mktemp("ssh"))
+        story.machine.set_clock()
         until(lambda: is_ready(story.machine), 600)
     story.note("the key's delivery to ready", time.monotonic() - began, "s")
     story.note("switched on to ready", time.monotonic() - story.began, "s")
