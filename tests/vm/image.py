@@ -41,8 +41,8 @@ _SYSTEM = (
     "udev",
 )
 _DISK_BYTES = 5 * 10**9
-# The image's own archive is the depot, its user data comes on a disk, it has no locales to choose from, and it knows its
-# own name: all that is the image's business.
+# The image's own archive is the depot, its user data comes on a disk, it has no locale to generate and knows its name:
+# all that is the image's business.
 _CLOUD_CONFIG = """\
 apt: {preserve_sources_list: true}
 datasource_list: [NoCloud]
