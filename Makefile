@@ -71,7 +71,7 @@ bake: setup
 	unshare --net sh -c 'ip link set lo up && $(BIN)/pytest tests/bake --root $(ROOT)'
 
 # A cloud image, made once, booted by software emulation with the user data of `novaburst nova up`, alone with a loopback
-# of its own: half an hour on a quiet machine.
+# of its own: about a quarter of an hour of one core, after four minutes for the image.
 test-vm: setup
 	@for tool in mmdebstrap qemu-system-x86_64 qemu-img genisoimage dpkg-scanpackages ssh; do \
 	  command -v $$tool >/dev/null || { echo "make test-vm needs $$tool (Debian:" \
