@@ -10,8 +10,8 @@ PORTS = {
     "placement": 28778,
     "neutron": 29696,
     "nova": 28774,
-    "amqp": 25672,
-    "erlang": 25673,
+    "amqp": 28672,
+    "erlang": 28673,
     "epmd": 24369,
 }
 # The password of every account, on a cloud that only loopback reaches and that ends with the tests.
