@@ -20,7 +20,9 @@ from web_tier.chores import start_chore
 from web_tier.dead_letters import DeadLetters
 from web_tier.deployment import Deployment
 from web_tier.feeder import Feeder
+from web_tier.integrity import StoreError, examine
 from web_tier.logs import log_to_stderr
+from web_tier.reachability import remedy
 from web_tier.references import References
 from web_tier.settings import WebSettings
 from web_tier.store import Store
@@ -69,7 +71,7 @@ class Listener:
                 self.poll(_POLL_SECONDS)
                 back_off = _FIRST_BACK_OFF
             except (BotoCoreError, ClientError, sqlite3.Error) as error:
-                log.warning("no results taken, next try in %.1f s: %s", back_off, error)
+                log.warning("no results taken, next try in %.1f s: %s: %s", back_off, error, remedy(error))
                 stop.wait(back_off)
                 back_off = min(2 * back_off, _MAX_BACK_OFF)
 
@@ -102,14 +104,15 @@ def main() -> None:
     """Listen, sweep and answer dead letters until SIGTERM or SIGINT; exit status 0.
 
     Raises:
-        SystemExit: a setting is missing or wrong; the text names it.
+        SystemExit: a setting is missing or wrong, or the store is damaged; the text says which, and what to do.
     """
     log_to_stderr()
     try:
         require_region()
         settings = WebSettings.load()
         scaling_settings = settings.scaling()
-    except SettingsError as error:
+        examine(settings.store_path)
+    except (SettingsError, StoreError) as error:
         raise SystemExit(f"the listener does not start: {error}") from error
     stop = threading.Event()
 

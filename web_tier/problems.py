@@ -1,6 +1,7 @@
 """Errors: RFC 9457 problem details for programs, a page in words for people, plain text for the course's clients."""
 
 import logging
+import sqlite3
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -12,6 +13,8 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from novaburst.error_codes import REMEDIES, ErrorCode
 from web_tier.browser_policy import NOTHING_RUNS
+from web_tier.integrity import is_damage
+from web_tier.reachability import remedy
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +72,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(BotoCoreError, _aws_error)
     app.register_error_handler(ClientError, _aws_error)
+    app.register_error_handler(sqlite3.DatabaseError, _store_error)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -94,6 +98,14 @@ def _words(error: HTTPException) -> str:
 def _aws_error(error: Exception) -> Response:
     log.error("AWS did not answer as it should: %s", error)
     return Problem(503, "the storage or the queue cannot be reached just now: try again in a moment").response()
+
+
+def _store_error(error: sqlite3.DatabaseError) -> Response:
+    """A full disk, a lock held for too long, or a damaged file: the client is not at fault and may come again."""
+    if not isinstance(error, sqlite3.OperationalError) and not is_damage(error):
+        return _unexpected(error)
+    log.error("%s %s failed: the store: %s: %s", request.method, request.path, error, remedy(error))
+    return Problem(503, "this server can note nothing down just now: try again in a moment").response()
 
 
 def _unexpected(error: Exception) -> Response:

@@ -8,6 +8,7 @@ import sqlite3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
 from novaburst.queues import QueueAttributesError
+from web_tier.integrity import MEND, is_damage
 
 Failure = BotoCoreError | ClientError | QueueAttributesError | sqlite3.Error
 
@@ -60,7 +61,7 @@ def reason(error: Exception) -> str:
 def remedy(error: Failure) -> str:
     """What to do about it."""
     if isinstance(error, sqlite3.Error):
-        return _SEE_DISK
+        return MEND if is_damage(error) else _SEE_DISK
     if no_key(error):
         return SET_KEY
     code = code_of(error)

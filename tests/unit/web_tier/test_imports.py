@@ -11,6 +11,7 @@ import sys
 for name in {foreign!r}:
     sys.modules[name] = None  # importing it now raises ImportError
 import web_tier.app, web_tier.listener, novaburst.commands.scale, novaburst.commands.plan
+import novaburst.commands.rebuild, novaburst.commands.dlq
 """
     finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
