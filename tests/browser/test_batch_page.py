@@ -313,6 +313,8 @@ def test_axe_finds_nothing_that_keeps_anybody_out(
     batch.goto(site.url)
     expect(batch.locator("#recent")).to_be_visible()
     found |= faults_at_both_widths(batch, f"start-{scheme}")
+    batch.goto(f"{site.url}/api/v1/docs")
+    found |= faults_at_both_widths(batch, f"api-{scheme}")
     assert {where: faults for where, faults in found.items() if faults} == {}
 
 
