@@ -109,7 +109,7 @@ def up_command(os_cloud: str | None, prefix: str | None, dry_run: bool, **option
         with Meter() as meter:
             ids = carry_out(cloud, plan, wanted, say, _progress(meter))
         if not plan.steps:
-            click.echo("nothing to do")
+            say("nothing to do")
         address = cloud.network.get_ip(ids[Kind.FLOATING_IP]).floating_ip_address
         url = options["ready_url"] or f"http://{address}/readyz"
         handover = Handover(
@@ -124,8 +124,8 @@ def up_command(os_cloud: str | None, prefix: str | None, dry_run: bool, **option
         )
         readiness = hand_over(cloud, handover, say)
     if readiness is not Readiness.READY:
-        click.echo("installed; it has no AWS key yet: docs/openstack.md says how to bring it one")
-    click.echo(f"http://{address}/")
+        say("installed; it has no AWS key yet: docs/openstack.md says how to bring it one")
+    say(f"http://{address}/")
 
 
 @nova_command.command("down")
@@ -141,7 +141,7 @@ def down_command(os_cloud: str | None, prefix: str | None, dry_run: bool) -> Non
             _print(plan)
             return
         carry_out(cloud, plan, None, say, lambda _sent, _size: None)
-    click.echo(f"nothing carries {mark.tag} any more" if plan.steps else "nothing to do")
+    say(f"nothing carries {mark.tag} any more" if plan.steps else "nothing to do")
 
 
 @nova_command.command("status")

@@ -63,7 +63,7 @@ def import_ami_command(
                 raise click.ClickException(str(error)) from error
             image_id = store(cloud, disk, name or ami, watcher)
             disk.path.unlink()
-    click.echo(image_id)
+    say(image_id)
 
 
 def _count(meter: Meter, what: str) -> Callable[[int, int], None]:

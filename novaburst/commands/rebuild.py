@@ -12,8 +12,10 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from novaburst.settings import require_region
+from novaburst.terminal import say
 from web_tier.deployment import Deployment
 from web_tier.integrity import StoreDamagedError, StoreError, examine, set_aside
+from web_tier.logs import LineFormatter
 from web_tier.rebuild import Rebuild, Report
 from web_tier.settings import WebSettings
 from web_tier.store import Store
@@ -27,7 +29,9 @@ def rebuild_command(*, dry_run: bool) -> None:
     To be called on the web tier's machine, as its user and with its settings. A damaged store is set aside first.
     It may be killed and repeated. Exit status 1 when something in the buckets could not be read.
     """
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    handler = logging.StreamHandler()
+    handler.setFormatter(LineFormatter("%(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
     settings = WebSettings.load()
     require_region()
     try:
@@ -40,12 +44,12 @@ def rebuild_command(*, dry_run: bool) -> None:
         raise click.ClickException(
             f"{error}: see that the disk of {settings.state_dir} has room, and call it again: what was entered stays"
         ) from error
-    click.echo(
+    say(
         f"{report.answered} results entered, {report.queued} images to be queued again, "
         f"{report.unreadable} results not readable, {report.unclaimed} uploads of no known batch"
     )
     if dry_run:
-        click.echo("nothing was done")
+        say("nothing was done")
     if report.unreadable:
         raise click.exceptions.Exit(1)
 
@@ -56,8 +60,8 @@ def _rebuild(settings: WebSettings) -> Report:
     try:
         examine(path)
     except StoreDamagedError as error:
-        click.echo(str(error).split(": ", 1)[0], err=True)
-        click.echo(f"it is set aside as {set_aside(path, f'{datetime.now(UTC):%Y%m%dT%H%M%SZ}')}", err=True)
+        say(str(error).split(": ", 1)[0], err=True)
+        say(f"it is set aside as {set_aside(path, f'{datetime.now(UTC):%Y%m%dT%H%M%SZ}')}", err=True)
     return _fill(path, settings)
 
 
@@ -68,7 +72,7 @@ def _rehearse(settings: WebSettings) -> Report:
         try:
             examine(settings.store_path)
         except StoreDamagedError as error:
-            click.echo(f"{error}; it would be set aside", err=True)
+            say(f"{error}; it would be set aside", err=True)
         else:
             if settings.store_path.exists():
                 with closing(sqlite3.connect(settings.store_path)) as now, closing(sqlite3.connect(copy)) as then:
@@ -79,9 +83,7 @@ def _rehearse(settings: WebSettings) -> Report:
 def _fill(path: Path, settings: WebSettings) -> Report:
     deployment = Deployment(settings)
     with closing(Store(path)) as store:
-        return Rebuild(store, deployment.in_bucket, deployment.out_bucket).run(
-            lambda words: click.echo(words, err=True)
-        )
+        return Rebuild(store, deployment.in_bucket, deployment.out_bucket).run(lambda words: say(words, err=True))
 
 
 def require_owner(folder: Path) -> None:

@@ -95,7 +95,7 @@ def submit_command(
     except ClientError as error:
         raise UnfinishedError(f"{error}; what was uploaded is kept: the same command goes on") from error
     except KeyboardInterrupt:
-        click.echo("interrupted: the same command goes on where it was", err=True)
+        say("interrupted: the same command goes on where it was", err=True)
         sys.exit(_INTERRUPTED)
     if failed:
         sys.exit(1)

@@ -4,8 +4,10 @@ import csv
 import io
 import json
 import logging
+import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -187,6 +189,14 @@ def test_a_line_of_words_is_one_line(capsys: pytest.CaptureFixture[str]) -> None
     for shown in capsys.readouterr():
         assert shown.count("\n") == 1
         assert commands_in(shown) == []
+
+
+def test_no_command_prints_past_that_rule_but_json_which_is_ascii() -> None:
+    for path in (Path(cli.__file__).parent / "commands").glob("*.py"):
+        text = path.read_text()
+        assert "from rich.console import Console" not in text, path
+        assert not re.findall(r"(?<![\w.])print\(", text), path
+        assert not re.findall(r"click\.s?echo\((?!json\.dumps\()", text), path
 
 
 def test_the_error_of_a_command_obeys_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
