@@ -5,11 +5,13 @@ The result object in the out-bucket is the whole truth; the SQS messages are cut
 """
 
 import json
+import secrets
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
+from uuid import UUID
 
-import uuid_utils
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from novaburst.bounds import MAX_MESSAGE_BYTES
@@ -175,8 +177,15 @@ def cut(text: str, escaped_bytes: int) -> str:
 
 
 def new_id() -> str:
-    """A time-ordered unique id: a UUID version 7 (RFC 9562), in its 36-character form."""
-    return str(uuid_utils.uuid7())
+    """A time-ordered unique id: a UUID version 7, in its 36-character form.
+
+    48 bits of milliseconds, 12 bits of their fraction (RFC 9562, section 6.2, method 3) and 62 random bits. Ours until
+    Python 3.14 has it: the wheel that gave it before ends the process on processors without RDRAND, as many a private
+    cloud shows its machines.
+    """
+    milliseconds, rest = divmod(time.time_ns(), 1_000_000)
+    fraction = (rest << 12) // 1_000_000
+    return str(UUID(int=milliseconds << 80 | 7 << 76 | fraction << 64 | 0b10 << 62 | secrets.randbits(62)))
 
 
 def result_key(image_id: str) -> str:

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from flask import Blueprint, Response, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field
-from uuid_utils import uuid7
 
+from novaburst.contract import new_id
 from web_tier.bearer import authorise
 from web_tier.bodies import json_body
 from web_tier.evaluations import Evaluation
@@ -80,4 +80,4 @@ def _ask(asked: ScaleRequest) -> Evaluated:
 def _request_id() -> str:
     """The proxy's own id of this request, when it gives one, so that the two logs can be read together."""
     given = request.headers.get("X-Request-Id", "")
-    return given if _REQUEST_ID.fullmatch(given) else str(uuid7())
+    return given if _REQUEST_ID.fullmatch(given) else new_id()

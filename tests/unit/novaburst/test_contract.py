@@ -1,6 +1,7 @@
 """The messages: what fits, what is cut, what is refused."""
 
 import json
+import time
 import uuid
 
 import pytest
@@ -105,7 +106,12 @@ def test_ids_are_unique_and_sort_by_time() -> None:
     ids = [new_id() for _ in range(1000)]
     assert len(set(ids)) == 1000
     assert ids == sorted(ids)
-    assert all(uuid.UUID(i).version == 7 for i in ids)
+    assert all(uuid.UUID(i).version == 7 and uuid.UUID(i).variant == uuid.RFC_4122 for i in ids)
+
+
+def test_an_id_begins_with_the_milliseconds_of_its_making() -> None:
+    before, made, after = time.time_ns(), uuid.UUID(new_id()), time.time_ns()
+    assert before // 1_000_000 <= made.int >> 80 <= after // 1_000_000
 
 
 def test_every_error_code_has_a_remedy() -> None:
