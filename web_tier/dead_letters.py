@@ -35,17 +35,24 @@ class DeadLetters:
         answered = []
         for message in queue.receive(wait_seconds=0):
             request = _read(message)
-            if request is not None:
-                self._store.record([self._result(request)], self._clock())
+            result = self._result(request) if request else None
+            if result is not None:
+                self._store.record([result], self._clock())
                 answered.append(message)
         queue.delete(answered)
         return len(answered)
 
-    def _result(self, request: Request) -> Result:
-        """The result that a worker has left after all, or an error, which is stored first: the bucket is the truth."""
+    def _result(self, request: Request) -> Result | None:
+        """The result that a worker has left after all, or an error, which is stored first: the bucket is the truth.
+
+        None when it has left one that cannot be read: a later version's label must not become an error.
+        """
         out_bucket = self._deployment.out_bucket
         if (present := stored_result(out_bucket, request.id)) is not None:
             return present
+        if out_bucket.exists(result_key(request.id)):
+            log.error("left in the dead-letter queue: the result object of %s is there and not readable", request.id)
+            return None
         failure = Failure(code=ErrorCode.WORKER_CRASHED, detail="no worker lived to answer it")
         result = Result(id=request.id, batch=request.batch, name=request.name, error=failure, worker=_WORKER)
         out_bucket.put(result_key(result.id), result.to_json().encode(), content_type="application/json")

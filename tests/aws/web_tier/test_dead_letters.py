@@ -46,6 +46,17 @@ def test_a_label_that_a_worker_left_before_it_died_is_not_overwritten(
     assert image.result == label
 
 
+def test_a_result_of_a_later_version_is_not_overwritten_with_an_error(
+    deployment: Deployment, store: Store, dead_letters: DeadLetters
+) -> None:
+    deployment.out_bucket.put(result_key("a"), b'{"v":2}')
+    deployment.dead_letter_queue.send([letter(deployment)])
+    assert dead_letters.answer() == 0
+    assert deployment.out_bucket.get(result_key("a")) == b'{"v":2}'
+    assert deployment.dead_letter_queue.depth().backlog == 1
+    assert store.counts().failed == 0
+
+
 def test_a_letter_that_nobody_can_read_stays_for_the_operator_and_stops_no_other(
     deployment: Deployment, store: Store, dead_letters: DeadLetters
 ) -> None:
