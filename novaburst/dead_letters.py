@@ -7,7 +7,7 @@ is harmless, since results are kept by id.
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from novaburst.bounds import SQS_BATCH
 from novaburst.contract import ContractError, Result, result_key
@@ -81,12 +81,7 @@ class DeadLetterQueue:
         stored = None
         if request is not None:
             stored = request.bucket == self.in_bucket.name and self.in_bucket.exists(request.key)
-        try:
-            return Facts(Result.parse(self.out_bucket.get(result_key(letter.image))), stored=stored)
-        except ObjectMissingError:
-            return Facts(stored=stored)
-        except ContractError as error:
-            return Facts(unread_answer=str(error), stored=stored)
+        return replace(facts_of_answer(self.out_bucket, letter.image), stored=stored)
 
     def _send_back(self, steps: Sequence[Step]) -> list[Step]:
         return _taken(self.request_queue, steps, [step.letter.received.body for step in steps])
@@ -100,6 +95,16 @@ class DeadLetterQueue:
     def _delete(self, steps: Sequence[Step]) -> list[Step]:
         failed = self.queue.delete([step.letter.received for step in steps])
         return [step for step in steps if step.letter.received not in failed]
+
+
+def facts_of_answer(out_bucket: Bucket, image: str) -> Facts:
+    """What the out-bucket says of an image's result."""
+    try:
+        return Facts(Result.parse(out_bucket.get(result_key(image))))
+    except ObjectMissingError:
+        return Facts()
+    except ContractError as error:
+        return Facts(unread_answer=str(error))
 
 
 def _taken(queue: Queue, steps: Sequence[Step], bodies: Sequence[str]) -> list[Step]:

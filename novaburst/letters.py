@@ -89,7 +89,7 @@ def plan_redrive(letter: Letter, facts: Facts) -> Step:
     return Step(letter, What.SEND_BACK, "it is unanswered and its image is there")
 
 
-def plan_answer(letter: Letter, facts: Facts, detail: str = "") -> Step:
+def plan_answer(letter: Letter, facts: Facts, detail: str = "", *, worker: str = WORKER) -> Step:
     """Answer with an error whatever has an id and no result yet; `detail` is said instead of the reason seen here."""
     if (settled := _settled(letter, facts)) is not None:
         return settled
@@ -97,13 +97,13 @@ def plan_answer(letter: Letter, facts: Facts, detail: str = "") -> Step:
     if request is None:
         said = detail or f"the request could not be read: {letter.fault}"
         failure = Failure(code=ErrorCode.INTERNAL_ERROR, detail=said)
-        result = answer_to_unreadable(letter.received.body, failure, WORKER)
+        result = answer_to_unreadable(letter.received.body, failure, worker)
         if result is None:
             return Step(letter, What.LEAVE, f"it has no id to answer: {letter.fault}")
     else:
         code = ErrorCode.OBJECT_MISSING if facts.stored is False else ErrorCode.WORKER_CRASHED
         failure = Failure(code=code, detail=detail or "no worker could answer it")
-        result = Result(id=request.id, batch=request.batch, name=request.name, error=failure, worker=WORKER)
+        result = Result(id=request.id, batch=request.batch, name=request.name, error=failure, worker=worker)
     return Step(letter, What.ANSWER, f"{failure.code}: {failure.detail}", result)
 
 

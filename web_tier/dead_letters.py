@@ -4,16 +4,16 @@ import logging
 import time
 from collections.abc import Callable
 
-from novaburst.contract import ContractError, Failure, Request, Result, result_key
-from novaburst.error_codes import ErrorCode
-from novaburst.queues import Received
-from web_tier.answers import stored_result
+from novaburst.contract import Result, result_key
+from novaburst.dead_letters import facts_of_answer
+from novaburst.letters import Letter, What, plan_answer, read
 from web_tier.deployment import Deployment
 from web_tier.store import Store
 
 log = logging.getLogger(__name__)
 
 _WORKER = "dead-letter-queue"
+_DETAIL = "no worker lived to answer it"
 _LOGGED_BODY_CHARACTERS = 1024
 
 
@@ -34,36 +34,29 @@ class DeadLetters:
         queue = self._deployment.dead_letter_queue
         answered = []
         for message in queue.receive(wait_seconds=0):
-            request = _read(message)
-            result = self._result(request) if request else None
+            result = self._result(read(message))
             if result is not None:
                 self._store.record([result], self._clock())
                 answered.append(message)
         queue.delete(answered)
         return len(answered)
 
-    def _result(self, request: Request) -> Result | None:
+    def _result(self, letter: Letter) -> Result | None:
         """The result that a worker has left after all, or an error, which is stored first: the bucket is the truth.
 
-        None when it has left one that cannot be read: a later version's label must not become an error.
+        None for what no request can be read in, and for an image with a result that cannot be read: a later version's
+        label must not become an error.
         """
-        out_bucket = self._deployment.out_bucket
-        if (present := stored_result(out_bucket, request.id)) is not None:
-            return present
-        if out_bucket.exists(result_key(request.id)):
-            log.error("left in the dead-letter queue: the result object of %s is there and not readable", request.id)
+        if letter.request is None:
+            body = letter.received.body[:_LOGGED_BODY_CHARACTERS]
+            log.error("left in the dead-letter queue: %s in %r", letter.fault, body)
             return None
-        failure = Failure(code=ErrorCode.WORKER_CRASHED, detail="no worker lived to answer it")
-        result = Result(id=request.id, batch=request.batch, name=request.name, error=failure, worker=_WORKER)
-        out_bucket.put(result_key(result.id), result.to_json().encode(), content_type="application/json")
-        log.warning("image %s came to the dead-letter queue and is answered with an error", request.id)
-        return result
-
-
-def _read(message: Received) -> Request | None:
-    try:
-        return Request.parse(message.body)
-    except ContractError as error:
-        body = message.body[:_LOGGED_BODY_CHARACTERS]
-        log.error("left in the dead-letter queue: %s in %r", error, body)  # noqa: TRY400 - it says it all
-        return None
+        out_bucket = self._deployment.out_bucket
+        step = plan_answer(letter, facts_of_answer(out_bucket, letter.request.id), _DETAIL, worker=_WORKER)
+        if step.what is What.LEAVE:
+            log.error("image %s is left in the dead-letter queue: %s", letter.request.id, step.why)
+        if step.what is What.ANSWER and step.result is not None:
+            content = step.result.to_json().encode()
+            out_bucket.put(result_key(step.result.id), content, content_type="application/json")
+            log.warning("image %s came to the dead-letter queue and is answered with an error", letter.request.id)
+        return step.result
