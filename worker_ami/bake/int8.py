@@ -10,11 +10,14 @@ from worker_ami.bake.export import INPUT
 from worker_ami.bake.order import OrderError
 from worker_ami.bake.photos import Photo
 from worker_ami.bake.proof import ProofError
-from worker_ami.worker.engines.runtime import onnxruntime
+from worker_ami.worker.engines import Engine
 from worker_ami.worker.model import Int8Proof
 
 # isort: split
-# After the module above, which refuses ONNX Runtime's telemetry before its first import.
+# First the module that refuses ONNX Runtime's telemetry, which must be done before it is loaded.
+import worker_ami.worker.engines.runtime  # noqa: F401
+
+# isort: split
 from onnxruntime.quantization import (  # type: ignore[import-untyped]
     CalibrationDataReader,
     QuantFormat,
@@ -57,14 +60,14 @@ def write_int8(onnx_file: Path, out: Path, calibration: Sequence[Photo]) -> None
     )
 
 
-def judge(onnx_file: Path, int8_file: Path, photos: Sequence[Photo]) -> Int8Proof:
-    """Compare the two networks' top-1 classes on photos that the calibration did not see.
+def judge(exact: Engine, int8: Engine, photos: Sequence[Photo]) -> Int8Proof:
+    """Compare the top-1 classes of the two engines on photos that the calibration did not see.
 
     Raises:
         ProofError: they agree on too few.
     """
-    exact, small = _top1(onnx_file, photos), _top1(int8_file, photos)
-    agreed = sum(a == b for a, b in zip(exact, small, strict=True))
+    known, seen = _top1(exact, photos), _top1(int8, photos)
+    agreed = sum(a == b for a, b in zip(known, seen, strict=True))
     if agreed < AGREEMENT * len(photos):
         raise ProofError(
             f"int8 agrees with the exact network on {agreed} of {len(photos)} photos, fewer than {AGREEMENT:.0%}: "
@@ -75,15 +78,13 @@ def judge(onnx_file: Path, int8_file: Path, photos: Sequence[Photo]) -> Int8Proo
         photos=len(photos),
         agreed=agreed,
         labelled=sum(index is not None for index in truth),
-        right=sum(seen == index for seen, index in zip(small, truth, strict=True)),
-        right_exactly=sum(seen == index for seen, index in zip(exact, truth, strict=True)),
+        right=sum(a == b for a, b in zip(seen, truth, strict=True)),
+        right_exactly=sum(a == b for a, b in zip(known, truth, strict=True)),
     )
 
 
-def _top1(network: Path, photos: Sequence[Photo]) -> list[int]:
-    session = onnxruntime.InferenceSession(network, providers=["CPUExecutionProvider"])
-    (only,) = session.get_inputs()
-    return [int(session.run(None, {only.name: photo.image})[0].argmax()) for photo in photos]
+def _top1(engine: Engine, photos: Sequence[Photo]) -> list[int]:
+    return [int(engine.logits(photo.image).argmax()) for photo in photos]
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]

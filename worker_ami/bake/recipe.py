@@ -69,6 +69,6 @@ def _int8(folder: Path, built: network.Network, photos: Path, say: Callable[[str
     say(f"quantising with the photos in {photos}")
     calibration, judges = int8.halves(read_photos(photos, built.labels, built.preprocessing))
     int8.write_int8(folder / ONNX_FILE, folder / INT8_FILE, calibration)
-    judged = int8.judge(folder / ONNX_FILE, folder / INT8_FILE, judges)
+    judged = int8.judge(OnnxEngine(folder / ONNX_FILE), OnnxEngine(folder / INT8_FILE), judges)
     say(str(judged))
     return judged

@@ -21,6 +21,7 @@ from worker_ami.bake.photos import Photo, read_photos
 from worker_ami.bake.proof import ProofError
 from worker_ami.worker.assembly import identity
 from worker_ami.worker.engines import open_engine
+from worker_ami.worker.engines.onnx import OnnxEngine
 from worker_ami.worker.model import INT8_FILE, ONNX_FILE, Model, ModelError, Preprocessing, load_model
 
 SMALL = Preprocessing.model_validate_json(PREPROCESSING)
@@ -44,7 +45,7 @@ def quantised(model: Model, photos: Path, tmp_path_factory: pytest.TempPathFacto
     folder = shutil.copytree(model.folder, tmp_path_factory.mktemp("int8") / "model")
     calibration, judges = halves(read_photos(photos, model.labels, model.definition.preprocessing))
     write_int8(folder / ONNX_FILE, folder / INT8_FILE, calibration)
-    judged = judge(folder / ONNX_FILE, folder / INT8_FILE, judges)
+    judged = judge(OnnxEngine(folder / ONNX_FILE), OnnxEngine(folder / INT8_FILE), judges)
     files = model.definition.files | {INT8_FILE: ""}
     return replace(
         model, folder=folder, definition=model.definition.model_copy(update={"files": files, "int8": judged})
@@ -78,7 +79,7 @@ def test_a_network_that_answers_otherwise_is_refused(tmp_path: Path) -> None:
         write_onnx(export_program(Tiny().eval(), SMALL), tmp_path / f"{seed}.onnx")
         write_int8(tmp_path / f"{seed}.onnx", tmp_path / f"{seed}.int8.onnx", photos)
     with pytest.raises(ProofError, match=r"int8 agrees .* on \d+ of 40 photos, fewer than 90%: give more photos"):
-        judge(tmp_path / "1.onnx", tmp_path / "2.int8.onnx", photos)
+        judge(OnnxEngine(tmp_path / "1.onnx"), OnnxEngine(tmp_path / "2.int8.onnx"), photos)
 
 
 def test_a_model_baked_without_it_says_so(model: Model) -> None:
