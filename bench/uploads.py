@@ -18,11 +18,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import click
 import psutil
 from rich.console import Console
 from rich.table import Table
 
+from bench.uploads_command import command
 from bench.uploads_tier import PROJECT, Cores, answers, child, cpu_seconds, light_aws, web_tier
 from local_cloud.preflight import free_port
 from tests.e2e.cloud import until
@@ -146,17 +146,8 @@ def run(cores: Cores, *, quick: bool) -> None:
 
 def main() -> None:
     """The whole measurement, as `python -m bench` runs it."""
-    run(Cores(measured=1, others=0), quick=False)
-
-
-@click.command()
-@click.option("--quick", is_flag=True, help="A shorter look.")
-@click.option("--measured", default=1, show_default=True, help="The core of what is measured.")
-@click.option("--others", default=0, show_default=True, help="The core of the clients and of the stand-in for AWS.")
-def command(*, quick: bool, measured: int, others: int) -> None:
-    """Measure uploads a second and print the table."""
-    run(Cores(measured, others), quick=quick)
+    run(Cores(), quick=False)
 
 
 if __name__ == "__main__":
-    command()
+    command(run, "Measure uploads a second and print the table.")()

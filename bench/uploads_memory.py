@@ -16,11 +16,11 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import click
 import psutil
 from rich.console import Console
 from rich.table import Table
 
+from bench.uploads_command import command
 from bench.uploads_tier import PROJECT, Cores, Tier, light_aws, web_tier
 
 CLIENTS = 100
@@ -140,17 +140,8 @@ def run(cores: Cores, *, quick: bool) -> None:
 
 def main() -> None:
     """The whole measurement, as `python -m bench` runs it."""
-    run(Cores(measured=1, others=0), quick=False)
-
-
-@click.command()
-@click.option("--quick", is_flag=True, help="A shorter look.")
-@click.option("--measured", default=1, show_default=True, help="The core of what is measured.")
-@click.option("--others", default=0, show_default=True, help="The core of the clients and of the stand-in for AWS.")
-def command(*, quick: bool, measured: int, others: int) -> None:
-    """Measure memory and fairness, and print the tables."""
-    run(Cores(measured, others), quick=quick)
+    run(Cores(), quick=False)
 
 
 if __name__ == "__main__":
-    command()
+    command(run, "Measure memory and fairness, and print the tables.")()

@@ -29,8 +29,8 @@ _LISTENER = (sys.executable, "-m", "web_tier.listener")
 class Cores:
     """Where what is measured runs, and where the clients and the stand-in for AWS do."""
 
-    measured: int
-    others: int
+    measured: int = 1
+    others: int = 0
 
 
 @dataclass(frozen=True)
