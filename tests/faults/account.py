@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from novaburst.contract import Result, result_key
+from novaburst.contract import Result
 from novaburst.objects import Bucket
 from novaburst.queues import Depth
 from tests.faults.crowd import Taken
@@ -47,11 +47,6 @@ class Account:
             self.faults.append(f"{most} instances at once, more than {maximum}")
         if left:
             self.faults.append(f"{left} instances left at the end")
-
-
-def result_keys(images: Iterable[Mapping[str, Any]]) -> set[str]:
-    """The keys of the results of what workers answered; what the web tier refused has none."""
-    return {result_key(image["id"]) for image in images if image["id"]}
 
 
 def contradicts(stored: Result, image: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ from typing import Any
 import boto3
 import requests
 
-from novaburst.contract import Result
+from novaburst.contract import Result, result_key
 from novaburst.error_codes import ErrorCode
 from novaburst.objects import Bucket
 from novaburst.queues import Queue
 from novaburst.settings import Settings
-from tests.e2e.cloud import Cloud, free_port, until
-from tests.faults.account import Account, contradicts, result_keys
-from tests.faults.crowd import CLIENTS, File, follow, upload
+from tests.e2e.cloud import Cloud, started, until
+from tests.faults.account import Account, contradicts
+from tests.faults.crowd import CLIENTS, File, Taken, follow, upload
 from tests.faults.killer import Killer
 from tests.faults.proxy import CHECKER
 from tests.soak.content import uploads
@@ -74,26 +74,18 @@ def run(seed: int, images: int, kills: int, folder: Path) -> Report:
 @contextmanager
 def _system(seed: int, folder: Path) -> Iterator[tuple[Cloud, str]]:
     command = shlex.join([sys.executable, "-m", "tests.faults.proxy", "--seed", str(seed)])
-    cloud = Cloud(
-        folder,
-        free_port(),
-        *("--boot-seconds", "1", "--idle-seconds", str(_IDLE_SECONDS), "--max-workers", str(MAX_WORKERS)),
-        *("--aws-command", command),
-    )
-    try:
-        cloud.wait_for_line("Lambda deployed")
-        yield cloud, next(line.split()[-1] for line in cloud.output if "embedded AWS" in line)
-    finally:
-        cloud.stop()
+    fleet = ("--boot-seconds", "1", "--idle-seconds", str(_IDLE_SECONDS), "--max-workers", str(MAX_WORKERS))
+    with started(folder, *fleet, "--aws-command", command) as cloud:
+        yield cloud, cloud.wait_for_line("embedded AWS").split()[-1]
 
 
-def _send_and_follow(url: str, files: list[File]) -> list[tuple[Any, list[dict[str, Any]]]]:
+def _send_and_follow(url: str, files: list[File]) -> list[tuple[Taken, list[dict[str, Any]]]]:
     taken = upload(url, files, _PATIENCE_SECONDS)
     with ThreadPoolExecutor(CLIENTS) as clients:
         return list(clients.map(lambda one: (one, follow(one, _PATIENCE_SECONDS)), taken))
 
 
-def _kill_along(done: Any, killer: Killer, kills: int, dice: random.Random) -> None:
+def _kill_along(done: Callable[[], bool], killer: Killer, kills: int, dice: random.Random) -> None:
     for _ in range(kills):
         deadline = time.monotonic() + dice.uniform(2, 8)
         while time.monotonic() < deadline:
@@ -127,7 +119,7 @@ class _Fleet:
             time.sleep(_LOOK_SECONDS)
 
 
-def _judge(proxy: str, answered: list[tuple[Any, list[dict[str, Any]]]], fleet: _Fleet) -> list[str]:
+def _judge(proxy: str, answered: list[tuple[Taken, list[dict[str, Any]]]], fleet: _Fleet) -> list[str]:
     account, settings = Account(), Settings(prefix="novaburst")
     s3, sqs = (_session().client(name, endpoint_url=proxy) for name in ("s3", "sqs"))  # type: ignore[call-overload]
     for taken, images in answered:
@@ -148,9 +140,9 @@ def _judge(proxy: str, answered: list[tuple[Any, list[dict[str, Any]]]], fleet: 
     of_workers = [i for _, images in answered for i in images if not (i["error"] and i["error"]["code"] in _REFUSED)]
     in_bucket, out_bucket = Bucket(s3, settings.in_bucket), Bucket(s3, settings.out_bucket)
     account.objects("in-bucket", in_bucket, in_bucket.keys(), {image["id"] for image in of_workers})
-    account.objects("out-bucket", out_bucket, out_bucket.keys(), result_keys(of_workers))
+    account.objects("out-bucket", out_bucket, out_bucket.keys(), {result_key(image["id"]) for image in of_workers})
     for image in of_workers:
-        stored = Result.parse(out_bucket.get(f"{image['id']}.json"))
+        stored = Result.parse(out_bucket.get(result_key(image["id"])))
         if contradicts(stored, image):
             account.faults.append(f"{image['id']}: the bucket says {stored}, the web tier {image}")
     return account.faults
