@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
 
@@ -30,7 +31,7 @@ def three_listeners(cloud: Cloud) -> Iterator[None]:
         assert listener.wait(60) == 0
 
 
-class Follower:
+class Follower(ABC):
     """A client that follows a batch through restarts; how often it was told that an image is answered, by image."""
 
     def __init__(self, batch_url: str) -> None:
@@ -47,8 +48,9 @@ class Follower:
             except requests.RequestException:
                 continue
 
+    @abstractmethod
     def _go_on(self) -> bool:
-        raise NotImplementedError
+        """Take what is new; whether the batch is complete."""
 
 
 class Poller(Follower):
