@@ -36,13 +36,14 @@ ABSENT = frozenset({"404", "AWS.SimpleQueueService.NonExistentQueue", "NoSuchBuc
 SET_KEY = "set the AWS_* variables, or a profile, to the key of the deployment's web-tier user, and start again"
 SET_CLOCK = "set this machine's clock: `timedatectl set-ntp true`, and let NTP pass the firewall"
 SEE_NETWORK = "see this machine's network and DNS, and AWS_ENDPOINT_URL"
+SEE_KEY = f"{SET_KEY}; see the clock, too"
 _DEPLOY = "deploy it with `novaburst deploy`, or correct NOVABURST_PREFIX or AWS_DEFAULT_REGION"
 _ALLOW = "give this key the deployment's web-tier policy"
 _SEE_DISK = "see the disk, and the permissions of NOVABURST_STATE_DIR"
 _SEE_LOG = "see the log, and try again in a moment"
 _BY_CODE = (
     (CLOCK_REFUSED, SET_CLOCK),
-    (KEY_REFUSED, f"{SET_KEY}; see the clock, too"),
+    (KEY_REFUSED, SEE_KEY),
     (DENIED, _ALLOW),
     (ABSENT, _DEPLOY),
 )

@@ -16,6 +16,7 @@ from web_tier.reachability import (
     DENIED,
     KEY_REFUSED,
     REFUSED,
+    SEE_KEY,
     SEE_NETWORK,
     SET_CLOCK,
     SET_KEY,
@@ -85,9 +86,7 @@ def credentials(met: Collection[Failure | None]) -> Check:
         return Check("credentials", State.FAILED, "there are no AWS credentials", SET_KEY)
     codes = {code_of(failure) for failure in met}
     if refused := sorted(code for code in codes if code in KEY_REFUSED):
-        return Check(
-            "credentials", State.FAILED, f"AWS refuses the key: {refused[0]}", f"{SET_KEY}; see the clock, too"
-        )
+        return Check("credentials", State.FAILED, f"AWS refuses the key: {refused[0]}", SEE_KEY)
     if None in met or codes & (DENIED | ABSENT) - {REFUSED}:
         return Check("credentials", State.OK, "AWS knows the key")
     return Check("credentials", State.UNKNOWN, "AWS did not answer", SEE_NETWORK)
