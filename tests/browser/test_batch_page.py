@@ -364,3 +364,29 @@ def test_without_javascript_a_waiting_batch_loads_itself_again(
         expect(page.locator(".image.pending .label")).to_have_text("Waiting for a worker…")
         site.working.set()
         expect(page.locator(".image.done .label")).to_have_text("espresso")
+
+
+def test_without_a_stream_a_batch_that_is_still_being_filled_is_asked_for_again(batch: Page) -> None:
+    answered = 0
+
+    def tell(route: Route) -> None:
+        nonlocal answered
+        real = route.fetch()
+        news = real.json()
+        if not answered:
+            # As a batch of a prefix looks when only its first image is entered, and answered already.
+            first = [image for image in news["images"] if image["state"] == "done"][:1]
+            counts = {"total": 1, "done": 1, "failed": 0, "pending": 0}
+            news |= {"images": first, "counts": counts, "filling": True, "revision": 0}
+        route.fulfill(response=real, json=news)
+        answered += 1
+
+    # To a browser this says: no stream here.
+    batch.route("**/api/v1/batches/*/events*", lambda route: route.fulfill(status=204))
+    batch.route("**/api/v1/batches/*?since=*", tell)
+    batch.reload()
+    deadline = time.monotonic() + 60
+    while answered < 2 and time.monotonic() < deadline:
+        batch.wait_for_timeout(100)
+    assert answered == 2
+    expect(batch.locator("#summary")).to_have_text("4 of 5 classified · 1 without a label")

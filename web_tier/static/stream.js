@@ -54,7 +54,9 @@ export class Stream {
       for (const image of news.images) this.#batch.meet(image);
       if (news.more) pause = 0;
       else this.#batch.allTold();
-      if (!news.more && news.counts.total && !news.counts.pending) return this.#end("answered");
+      // What lies under a prefix may still be added to a batch in which nothing waits just now.
+      const whole = !news.more && !news.filling;
+      if (whole && news.counts.total && !news.counts.pending) return this.#end("answered");
     } catch {
       this.#ill();
     }
