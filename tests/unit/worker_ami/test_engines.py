@@ -2,21 +2,15 @@
 
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
-from tests.photos import larger_photos
 from worker_ami.bake.export import export_program, prove, write_onnx
-from worker_ami.worker.classifier import Classifier
-from worker_ami.worker.decode import Limits
 from worker_ami.worker.engines import EngineName, open_engine
 from worker_ami.worker.model import ONNX_FILE, TORCH_FILE, Model, ModelDefinition, Preprocessing, Proof
 
@@ -65,26 +59,6 @@ def test_an_engine_serves_several_threads_at_once(name: EngineName, tiny: Model)
     with ThreadPoolExecutor(4) as threads:
         together = list(threads.map(engine.logits, images))
     assert np.array_equal(alone, together)
-
-
-def test_an_image_that_is_being_computed_is_timed_while_it_is_and_no_longer(tiny: Model) -> None:
-    began, go_on = Event(), Event()
-
-    class Slow:
-        def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-            began.set()
-            go_on.wait(10)
-            return np.zeros((1, 5), dtype=np.float32)
-
-    classifier = Classifier(tiny, Slow(), Limits(bytes=1 << 20, pixels=1 << 20), threads=1)
-    assert classifier.longest_seconds() == 0
-    with ThreadPoolExecutor(1) as threads:
-        threads.submit(classifier.classify, larger_photos()["daisy"].read_bytes())
-        began.wait(10)
-        time.sleep(0.02)
-        assert classifier.longest_seconds() >= 0.02
-        go_on.set()
-    assert classifier.longest_seconds() == 0
 
 
 def test_an_export_is_one_file(tiny: Model, network: nn.Module) -> None:

@@ -12,9 +12,11 @@ from worker_ami.worker.settings import WorkerSettings
 def test_threads_follow_the_cores_and_held_follows_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     cores = len(os.sched_getaffinity(0))
     assert WorkerSettings.load().threads == cores
-    assert WorkerSettings.load().held == 16 * cores
+    assert WorkerSettings.load().held == 32 * cores
     monkeypatch.setenv("NOVABURST_THREADS", "3")
-    assert WorkerSettings.load().held == 48
+    assert WorkerSettings.load().held == 96
+    monkeypatch.setenv("NOVABURST_THREADS", "64")
+    assert WorkerSettings.load().held == 1000
     monkeypatch.setenv("NOVABURST_HELD", "5")
     assert WorkerSettings.load().held == 5
 
