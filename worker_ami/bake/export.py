@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
+from torch.fx.experimental import _config as config
 from torch.fx.experimental.optimization import fuse
 
 from worker_ami.bake.proof import ProofError
@@ -31,9 +32,10 @@ def export_program(network: nn.Module, preprocessing: Preprocessing) -> Exported
         example = torch.zeros(2, 3, preprocessing.crop, preprocessing.crop)
         return torch.export.export(network, (example,), dynamic_shapes=({0: Dim("batch")},))
     example = torch.zeros(2, 3, 128, 192)
-    # Not named dimensions, which would be refused: a ResNet has a smallest size, which the program then checks itself.
     sizes = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
-    return torch.export.export(network, (example,), dynamic_shapes=(sizes,))
+    # Otherwise torch takes it that no layer sees a single pixel, and the program of a ResNet refuses less than 33.
+    with config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
+        return torch.export.export(network, (example,), dynamic_shapes=(sizes,))
 
 
 def takes_batches(program: ExportedProgram) -> bool:

@@ -32,7 +32,8 @@ class Network:
 
     def for_torch(self) -> ExportedProgram:
         """What the torch engine serves: the fastest form of the network that computes the same."""
-        if not self.folds:
+        # With channels last torch holds a program to the sizes that make strides differ, and refuses small images.
+        if not (self.folds and self.preprocessing.crop):
             return self.program
         try:
             folded = fold(self.module)

@@ -144,9 +144,7 @@ def test_the_course_s_model_sees_the_whole_picture_at_its_own_size(bake: Bake, t
             shown = image if size != (1, 1) else image.resize((8, 8))
             expected = network.eval()(to_tensor(shown)[None])[0].detach().numpy()
             assert logits(model, image) == pytest.approx(expected, abs=1e-4)
-            # The program that torch exports of a ResNet has a smallest size.
-            if min(size) > 32:
-                assert logits(model, image, "torch") == pytest.approx(expected, abs=1e-4)
+            assert logits(model, image, "torch") == pytest.approx(expected, abs=1e-4)
 
 
 def test_torchvision_s_own_weights_are_fetched_once_at_bake_time_and_checked_against_their_hash(
