@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -21,7 +21,7 @@ NOVABURST = Path(sys.executable).with_name("novaburst")
 class Cloud:
     """A running `novaburst up`: its address, its output and its process tree."""
 
-    def __init__(self, state: Path, port: int, *options: str) -> None:
+    def __init__(self, state: Path, port: int, *options: str, environment: Mapping[str, str] | None = None) -> None:
         self.state = state
         self.url = f"http://127.0.0.1:{port}"
         self.port = port
@@ -31,7 +31,7 @@ class Cloud:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
             start_new_session=True,
         )
         self.ever_seen: set[psutil.Process] = set()
@@ -108,8 +108,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def started(state: Path, *options: str) -> Iterator[Cloud]:
-    cloud = Cloud(state, free_port(), *options)
+def started(state: Path, *options: str, environment: Mapping[str, str] | None = None) -> Iterator[Cloud]:
+    """It, with more variables in its environment, until the end of the block."""
+    cloud = Cloud(state, free_port(), *options, environment=environment)
     try:
         cloud.wait_for_line("ready:")
         cloud.wait_for_line("Lambda deployed")

@@ -1,6 +1,6 @@
 """What a run must leave: every file answered once and rightly, and nothing else anywhere."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,8 @@ class Account:
     faults: list[str] = field(default_factory=list)
 
     def answers(self, taken: Taken, images: Sequence[Mapping[str, Any]]) -> None:
-        """One request's files against the images of its batch."""
+        """One request's files against the images of its batch, and the answers that it got on the way."""
+        self.faults += [f"{taken.batch_url} was refused with {words}" for words in taken.rude]
         names = sorted(image["name"] for image in images)
         if names != sorted(file.name for file in taken.files):
             self.faults.append(f"{taken.batch_url} holds {names}, not {[file.name for file in taken.files]}")
@@ -28,13 +29,14 @@ class Account:
             if seen != expected[image["name"]]:
                 self.faults.append(f"{image['name']} ({image['id']}) is {seen!r}, not {expected[image['name']]!r}")
 
-    def objects(self, kind: str, bucket: Bucket, keys: Iterable[str], wanted: set[str]) -> None:
-        """A bucket's keys against those that it must hold."""
-        found = set(keys)
+    def objects(self, kind: str, bucket: Bucket, wanted: set[str]) -> set[str]:
+        """A bucket's keys against those that it must hold; those of them that it has."""
+        found = set(bucket.keys())
         if missing := wanted - found:
             self.faults.append(f"{kind} {bucket.name} lacks {sorted(missing)}")
         if more := found - wanted:
             self.faults.append(f"{kind} {bucket.name} also holds {sorted(more)}")
+        return found & wanted
 
     def queue(self, name: str, depth: Depth) -> None:
         """A queue that must be empty."""

@@ -13,8 +13,8 @@ from novaburst.contract import new_id
 # Files in one request, and requests at once.
 FILES = 5
 CLIENTS = 4
-# What a client takes for "not now": try again under the same key.
-_AGAIN = {409, 429, 500, 502, 503, 504}
+# What a client takes for "not now", if it is told when to try again under the same key.
+_AGAIN = {409, 429, 503, 507}
 _PAUSE_SECONDS = 0.5
 
 
@@ -38,6 +38,9 @@ class Taken:
     files: tuple[File, ...]
     batch_url: str
     tries: int
+    # What it got before, a status or an error each; and those answers that no client should get, in words.
+    refusals: tuple[str, ...] = ()
+    rude: tuple[str, ...] = ()
 
 
 def upload(url: str, files: Sequence[File], patience: float) -> list[Taken]:
@@ -53,6 +56,8 @@ def upload(url: str, files: Sequence[File], patience: float) -> list[Taken]:
 
 def _upload(url: str, files: tuple[File, ...], patience: float) -> Taken:
     key, deadline, tries, last = new_id(), time.monotonic() + patience, 0, ""
+    refusals: list[str] = []
+    rude: list[str] = []
     while time.monotonic() < deadline:
         tries += 1
         try:
@@ -64,14 +69,23 @@ def _upload(url: str, files: tuple[File, ...], patience: float) -> Taken:
             )
         except requests.RequestException as error:
             last = repr(error)
+            refusals.append(type(error).__name__)
         else:
             if reply.status_code in (200, 202) and not _not_stored(reply.json()):
-                return Taken(files, url + reply.json()["url"], tries)
+                return Taken(files, url + reply.json()["url"], tries, tuple(refusals), tuple(rude))
             last = f"{reply.status_code} {reply.text[:300]}"
-            if reply.status_code not in {200, 202, *_AGAIN}:
-                break
+            refusals.append(str(reply.status_code))
+            if reply.status_code not in {200, 202} and not _says_when(reply):
+                rude.append(last)
+                if reply.status_code < 500:
+                    break
         time.sleep(_PAUSE_SECONDS)
     raise NeverTakenError(f"{[file.name for file in files]} after {tries} tries: {last}")
+
+
+def _says_when(reply: requests.Response) -> bool:
+    """Whether it is an answer of an overload or a fault that passes, with the time at which to come again."""
+    return reply.status_code in _AGAIN and reply.headers.get("Retry-After", "").isdecimal()
 
 
 def _not_stored(answer: dict[str, Any]) -> bool:

@@ -1,60 +1,62 @@
-"""Ends or freezes processes of a running system, by seed, as the images get their answers."""
+"""Does harm to a running system: ends or freezes a process, or fills its disk."""
 
-import random
 import signal
 import threading
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 
 import psutil
 
 from tests.e2e.cloud import Cloud
+from tests.faults.plan import DISK, Harm
 
-# What can be hit, by words of its command line, and how often each is chosen.
-VICTIMS = {
-    ("worker_ami.worker",): 6,
-    ("gunicorn",): 3,
-    ("web_tier.listener",): 2,
-    ("lambda_runtime",): 2,
-}
-# How long a frozen process stays so, in seconds: a stumble; longer than a lease; longer than a message stays hidden, so
-# that the worker finds its images answered by others.
-FROZEN_SECONDS = (3.0, 25.0, 75.0)
-_SHARE_FROZEN = 0.3
+# What writes to the web tier's disk.
+_WRITERS = ("gunicorn", "web_tier.listener")
 
 
 class Killer:
-    """Hits one process at a time; `dice` decides which, and whether it is killed or frozen for a while."""
+    """Hits one process at a time, or the disk, and counts what it did."""
 
-    def __init__(self, cloud: Cloud, dice: random.Random) -> None:
+    def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
-        self._dice = dice
-        self._thaws: list[threading.Timer] = []
+        self._ends: list[threading.Timer] = []
         self.hits: Counter[str] = Counter()
 
-    def hit(self) -> None:
-        """Hit one, if one of its kind runs now."""
-        (words,) = self._dice.choices(list(VICTIMS), list(VICTIMS.values()))
-        frozen = self._dice.random() < _SHARE_FROZEN
-        found = sorted(self._cloud.running(*words), key=lambda process: process.pid)
+    def hit(self, harm: Harm) -> None:
+        """Do this harm, if there is what it needs."""
+        if harm.victim == DISK:
+            self._limit_files(0)
+            self._end_after(harm.seconds, lambda: self._limit_files(psutil.RLIM_INFINITY))
+            self.hits["disk full"] += 1
+            return
+        found = sorted(self._cloud.running(harm.victim), key=lambda process: process.pid)
         if not found:
             return
-        victim = self._dice.choice(found)
-        self.hits[f"{words[0]} {'frozen' if frozen else 'killed'}"] += 1
-        try:
-            victim.send_signal(signal.SIGSTOP if frozen else signal.SIGKILL)
-        except psutil.NoSuchProcess:
-            return
-        if frozen:
-            thaw = threading.Timer(self._dice.choice(FROZEN_SECONDS), _thaw, (victim,))
-            thaw.start()
-            self._thaws.append(thaw)
+        victim = found[int(harm.among * len(found))]
+        with suppress(psutil.NoSuchProcess):
+            victim.send_signal(signal.SIGKILL if harm.seconds is None else signal.SIGSTOP)
+            self._end_after(harm.seconds, lambda: _thaw(victim))
+            self.hits[f"{harm.victim} {'killed' if harm.seconds is None else 'frozen'}"] += 1
 
     def end(self) -> None:
-        """Thaw all."""
-        for thaw in self._thaws:
-            thaw.cancel()
-            thaw.function(*thaw.args)
+        """Thaw all, and make room."""
+        for timer in self._ends:
+            timer.cancel()
+            timer.function(*timer.args)
+
+    def _limit_files(self, size: int) -> None:
+        """Let the web tier write no byte beyond this size of any file, as on a full disk; that needs no rights."""
+        for word in _WRITERS:
+            for process in self._cloud.running(word):
+                with suppress(psutil.NoSuchProcess):
+                    process.rlimit(psutil.RLIMIT_FSIZE, (size, psutil.RLIM_INFINITY))
+
+    def _end_after(self, seconds: float | None, end: Callable[[], None]) -> None:
+        if seconds is not None:
+            timer = threading.Timer(seconds, end)
+            timer.start()
+            self._ends.append(timer)
 
 
 def _thaw(process: psutil.Process) -> None:

@@ -1,7 +1,8 @@
 """An embedded AWS on a bad day: `python -m tests.faults.proxy --seed N --port P`, and the options of the real one.
 
 It runs the embedded AWS on a port of its own and stands before it. Calls go through unharmed until `POST /faults/on`,
-and again after `POST /faults/off`; `GET /faults` tells how many of each fault there were.
+and again after `POST /faults/off`; `GET /faults` tells how many of each fault there were. The embedded AWS asks
+`POST /faults/notice` whether an alarm's notice gets through (tests/faults/embedded.py).
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, web
 
 from local_cloud.preflight import free_port
 from tests.faults.calls import Call, Refusal, failure, read_call, throttling
-from tests.faults.plan import MORE, Fault, Misfortune, misfortune
+from tests.faults.plan import MORE, Fault, Misfortune, loses_notice, misfortune
 
 _LARGEST_BODY = 1 << 26
 # The access key of whoever looks at the system from outside, and is spared.
@@ -57,6 +58,13 @@ class Proxy:
         if request.method == "POST":
             self._on = request.path.endswith("/on")
         return web.json_response(dict(self._done))
+
+    async def notice(self, request: web.Request) -> web.Response:
+        """Whether the notice of an alarm that comes now is lost."""
+        self._calls["notice"] += self._on
+        lost = self._on and loses_notice(self._seed, self._calls["notice"])
+        self._done["lost notice of an alarm"] += lost
+        return web.json_response(lost)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """One call."""
@@ -138,7 +146,7 @@ def _cut(request: web.Request) -> web.StreamResponse:
 async def serve(seed: int, port: int, options: tuple[str, ...]) -> None:
     """Run both until SIGTERM, SIGINT, or the end of the embedded AWS."""
     inner, address = free_port(), f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "local_cloud.server", "--port", str(inner), "--address", address, *options]
+    command = [sys.executable, "-m", "tests.faults.embedded", "--port", str(inner), "--address", address, *options]
     embedded = await asyncio.create_subprocess_exec(*command)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -147,6 +155,7 @@ async def serve(seed: int, port: int, options: tuple[str, ...]) -> None:
         proxy = Proxy(f"http://127.0.0.1:{inner}", seed, session)
         app = web.Application(client_max_size=_LARGEST_BODY)
         app.router.add_route("*", "/faults{switch:(/on|/off)?}", proxy.control)
+        app.router.add_post("/faults/notice", proxy.notice)
         app.router.add_route("*", "/{path:.*}", proxy.answer)
         runner = web.AppRunner(app, access_log=None, auto_decompress=False)
         await runner.setup()

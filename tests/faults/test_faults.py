@@ -10,14 +10,15 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from tests.faults.calls import failure, read_call, throttling
-from tests.faults.plan import Fault, misfortune
+from tests.faults.plan import DISK, VICTIMS, Fault, harm, loses_notice, misfortune
 from tests.faults.run import run
 
 
 # Waited for, never measured: what a killed worker held comes back after a minute.
 @pytest.mark.timeout(1200)
 def test_on_a_bad_day_every_image_is_answered_once_and_nothing_is_left(tmp_path: Path) -> None:
-    report = run(seed=1, images=60, kills=5, folder=tmp_path)
+    # This seed fills the disk and kills a worker.
+    report = run(seed=13, images=60, kills=2, folder=tmp_path)
     assert not report.wrong, "\n".join(report.wrong)
     assert report.images >= 55
     assert report.faults.total() > 0
@@ -26,7 +27,8 @@ def test_on_a_bad_day_every_image_is_answered_once_and_nothing_is_left(tmp_path:
 
 def test_a_seed_always_means_the_same_faults() -> None:
     def plan(seed: int) -> list[object]:
-        return [misfortune(seed, "SendMessageBatch", nth) for nth in range(500)]
+        calls = [misfortune(seed, "SendMessageBatch", nth) for nth in range(500)]
+        return [*calls, *((harm(seed, nth), loses_notice(seed, nth)) for nth in range(20))]
 
     assert plan(1) == plan(1) != plan(2)
 
@@ -36,6 +38,14 @@ def test_most_calls_are_spared_and_every_fault_befalls_some() -> None:
     seen = Counter(bad.fault for action in actions for n in range(5000) if (bad := misfortune(3, action, n)))
     assert set(seen) == set(Fault)
     assert seen.total() < 0.15 * 15000
+
+
+def test_every_victim_is_hit_some_processes_are_frozen_and_some_notices_lost() -> None:
+    harms = [harm(5, nth) for nth in range(500)]
+    assert {one.victim for one in harms} == set(VICTIMS)
+    assert {one.seconds is None for one in harms if one.victim != DISK} == {True, False}
+    assert all(one.seconds for one in harms if one.victim == DISK)
+    assert {loses_notice(5, nth) for nth in range(20)} == {True, False}
 
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
