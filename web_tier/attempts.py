@@ -6,7 +6,9 @@ in the middle of the first, finds what the first has done and goes on from there
 
 import hashlib
 import json
+import logging
 import re
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,6 +20,8 @@ from flask import request
 from web_tier.database import Database
 from web_tier.parts import Part
 from web_tier.problems import Problem
+
+log = logging.getLogger(__name__)
 
 # How long a key is remembered, in seconds.
 _KEPT_SECONDS = 86_400.0
@@ -179,8 +183,11 @@ class Attempts:
         while not self._closing.wait(self._lease_seconds / _SIGNS_IN_A_LEASE):
             with self._lock:
                 keys = list(self._underway)
-            if keys:
-                self._prolong(keys, self._clock() + self._lease_seconds)
+            try:
+                if keys:
+                    self._prolong(keys, self._clock() + self._lease_seconds)
+            except sqlite3.Error as error:
+                log.warning("no sign of life for %d requests, next try soon: %s", len(keys), error)
 
 
 def _under_way() -> Problem:

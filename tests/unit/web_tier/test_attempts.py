@@ -1,8 +1,11 @@
 import re
+import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import NoReturn
 from uuid import UUID
 
 import pytest
@@ -105,6 +108,31 @@ def test_a_long_upload_keeps_its_lease(database: Database, other: Attempts, cloc
                 time.sleep(0.01)
         with pytest.raises(Problem), other.attempt("k"):
             pass
+
+
+def test_a_lease_is_kept_again_once_the_disk_that_was_full_has_room(
+    database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing, tried = database.writing, threading.Event()
+
+    def full() -> NoReturn:
+        tried.set()
+        raise sqlite3.OperationalError("database or disk is full")
+
+    def alive() -> float:
+        with database.reading() as db:
+            return float(db.execute("SELECT alive FROM attempts").fetchone()[0])
+
+    with closing(Attempts(database, clock=clock, lease_seconds=0.4)) as busy, busy.attempt("k"):
+        with monkeypatch.context() as disk:
+            disk.setattr(database, "writing", full)
+            assert tried.wait(30)
+        assert database.writing == writing
+        clock.now += 5
+        deadline = time.monotonic() + 30
+        while alive() < clock.now and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert alive() > clock.now
 
 
 def test_a_finished_request_remembers_its_images_and_its_content(attempts: Attempts) -> None:

@@ -23,11 +23,11 @@ def directive(site: str, name: str) -> int:
     return int(value)
 
 
-def unit(name: str) -> configparser.SectionProxy:
+def unit(name: str, section: str = "Service") -> configparser.SectionProxy:
     parser = configparser.RawConfigParser(strict=False, interpolation=None)
     parser.optionxform = str  # type: ignore[method-assign,assignment]
     parser.read(UNITS / name)
-    return parser["Service"]
+    return parser[section]
 
 
 @pytest.mark.parametrize(("wait", "body"), [(None, None), ("45", "1000000"), ("3600", "70000000000")])
@@ -88,6 +88,12 @@ def test_the_web_tiers_stop_outlasts_gunicorns_and_a_reload_is_gunicorns_own() -
 def test_the_units_limits_leave_room_for_nginx_within_512_megabytes() -> None:
     limits = [unit(name)["MemoryMax"] for name in ("novaburst-web.service", "novaburst-listener.service")]
     assert sum(int(limit.removesuffix("M")) for limit in limits) + 64 <= 512
+
+
+def test_systemd_never_gives_up_starting_them_again() -> None:
+    for name in ("novaburst-web.service", "novaburst-listener.service"):
+        assert unit(name, "Unit")["StartLimitIntervalSec"] == "0"
+        assert unit(name)["Restart"] in {"always", "on-failure"}
 
 
 def test_both_units_are_confined_like_the_workers_and_share_one_state_folder() -> None:
