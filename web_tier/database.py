@@ -142,12 +142,21 @@ class Database:
 
 
 def _bring_up_to_date(connection: sqlite3.Connection) -> None:
-    """Take the steps that the file lacks, all or none, while other processes that open it wait."""
+    """Take the steps that the file lacks, all or none, while other processes that open it wait.
+
+    Where it lacks none nothing is written, so that a process can start, and answer what it may, while the disk is full.
+    """
+    if _steps_taken(connection) >= len(_STEPS):
+        return
     with _transaction(connection):
-        have = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        have = _steps_taken(connection)
         for statement in (statement for step in _STEPS[have:] for statement in step):
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {max(have, len(_STEPS))}")
+
+
+def _steps_taken(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 import multiprocessing
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -95,3 +97,25 @@ def test_a_file_of_a_newer_version_keeps_its_number(tmp_path: Path) -> None:
     Database(path).close()
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (99,)
+
+
+# A process that can write no byte to any file, as on a full disk.
+START_ON_A_FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from web_tier.database import Database
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+with Database(Path(sys.argv[1])).reading() as db:
+    print(*db.execute("SELECT last FROM revision").fetchone())
+"""
+
+
+def test_a_process_that_starts_while_the_disk_is_full_can_read_the_store(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite3"
+    # Another process's, as ever: the first one alone makes the files of the log.
+    with closing(Database(path)) as other:
+        with other.writing():
+            pass
+        command = [sys.executable, "-c", START_ON_A_FULL_DISK, str(path)]
+        started = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (started.returncode, started.stdout) == (0, "1\n"), started.stderr
