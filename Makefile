@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.novaburst-installed
-# The services for `make test-openstack` have an environment of their own; their state lies beside it.
+# The services for `make test-openstack` and `make test-ministack` have environments of their own.
 OPENSTACK := .openstack
 OPENSTACK_STAMP := $(OPENSTACK)/venv/.novaburst-installed
+MINISTACK := .ministack
+MINISTACK_STAMP := $(MINISTACK)/venv/.novaburst-installed
 
 # Where `make test-vm` keeps its image and the packages that the VM installs.
 VM ?= /var/tmp/novaburst-vm
@@ -16,7 +18,7 @@ ROOT ?= /var/tmp/novaburst-root
 # What runs for users: bandit reads these.
 PACKAGES := app.py infra local_cloud novaburst scaling_lambda simulator web_tier worker_ami
 
-.PHONY: setup run test test-openstack test-vm faults lint bench bake clean
+.PHONY: setup run test test-openstack test-ministack test-vm faults lint bench bake clean
 
 setup: $(STAMP)
 
@@ -44,7 +46,7 @@ lint: setup
 test: lint
 	@for tool in nginx chromium packer gpg; do command -v $$tool >/dev/null \
 	  || { echo "make test needs $$tool (Debian and Ubuntu: apt-get install nginx chromium packer gnupg)"; exit 1; }; done
-	$(BIN)/pytest --numprocesses 4 --dist loadfile tests/unit tests/aws tests/browser $(ARGS)
+	$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder tests/unit tests/aws tests/browser $(ARGS)
 	$(BIN)/pytest tests/fleet $(ARGS)
 	$(BIN)/pytest tests/e2e $(ARGS)
 	$(BIN)/pytest tests/faults $(ARGS)
@@ -61,6 +63,15 @@ $(OPENSTACK_STAMP): tests/openstack/requirements.txt tests/openstack/constraints
 	@command -v cc >/dev/null || { echo "make test-openstack needs a C compiler (Debian and Ubuntu: apt-get install gcc)"; exit 1; }
 	$(PYTHON) -m venv $(OPENSTACK)/venv
 	$(OPENSTACK)/venv/bin/pip install --quiet --disable-pip-version-check --requirement tests/openstack/requirements.txt
+	@touch $@
+
+# The tiers' wiring on an AWS that is not moto, in about two minutes.
+test-ministack: setup $(MINISTACK_STAMP)
+	$(BIN)/pytest tests/ministack $(ARGS)
+
+$(MINISTACK_STAMP): tests/ministack/requirements.txt tests/ministack/constraints.txt
+	$(PYTHON) -m venv $(MINISTACK)/venv
+	$(MINISTACK)/venv/bin/pip install --quiet --disable-pip-version-check --requirement tests/ministack/requirements.txt
 	@touch $@
 
 # The AMI's own scripts in a root folder, and instances that boot it, alone with a loopback of their own. The CloudWatch
@@ -87,5 +98,5 @@ bench: setup
 	$(BIN)/python -m bench $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(OPENSTACK) .novaburst .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) $(OPENSTACK) $(MINISTACK) .novaburst .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

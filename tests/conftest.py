@@ -8,6 +8,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+# The folders whose files take minutes, not seconds: what begins last should be short where several run side by side.
+_LONGEST = ("tests/aws/worker_ami", "tests/browser", "tests/aws/local_cloud")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest; within a file the order stays."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST))
+
 
 @pytest.fixture(autouse=True)
 def _no_real_aws(monkeypatch: pytest.MonkeyPatch) -> None:
