@@ -33,3 +33,7 @@ FLEET_HARD_MAXIMUM = 20
 IDLE_SECONDS = 60
 # How long uploaded images and results stay in their buckets, in days.
 RETENTION_DAYS = 30
+# Between what a token's limits may be set: requests a minute, and bytes uploaded a day.
+MOST_REQUESTS_PER_MINUTE = 100_000
+LEAST_BYTES_PER_DAY = 1024 * 1024
+MOST_BYTES_PER_DAY = 10**15

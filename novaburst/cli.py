@@ -20,6 +20,7 @@ _COMMANDS = {
     "simulate": ("simulator.command", "simulate_command"),
     "status": ("novaburst.commands.status", "status_command"),
     "submit": ("novaburst.commands.submit", "submit_command"),
+    "token": ("novaburst.commands.token", "token_command"),
     "up": ("local_cloud.command", "up_command"),
     "watch": ("novaburst.commands.watch", "watch_command"),
 }

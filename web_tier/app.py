@@ -7,6 +7,7 @@ from flask import Flask
 from werkzeug.routing import PathConverter
 
 from web_tier import (
+    access,
     collection,
     course_clients,
     description,
@@ -42,9 +43,10 @@ def create_app(settings: WebSettings | None = None) -> Flask:
     log_to_stderr()
     app = Flask("web_tier", static_folder=None)
     app.url_map.converters["course"] = CoursePath
-    parts = build(settings or WebSettings.load())
+    settings = settings or WebSettings.load()
+    tokens = access.watched(settings.token_file)
+    parts = build(settings)
     parts.init_app(app)
-    parts.sampler.start()
     problems.init_app(app)
     for module in (
         health,
@@ -61,4 +63,6 @@ def create_app(settings: WebSettings | None = None) -> Flask:
         course_clients,
     ):
         app.register_blueprint(module.blueprint)
+    access.init_app(app, tokens, parts.store.database)
+    parts.sampler.start()
     return app

@@ -1,11 +1,24 @@
-"""The manual trigger's token. Its SHA-256 is all that is kept here: a dump of the settings opens nothing."""
+"""Tokens in the Authorization header (RFC 6750), and the operator's one.
+
+Its SHA-256 is all that is kept here: a dump of the settings opens nothing.
+"""
 
 import hashlib
 import hmac
 
 from web_tier.problems import Problem
 
-_CHALLENGE = 'Bearer realm="novaburst"'
+
+def challenge(**parameters: str) -> dict[str, str]:
+    """The header that says how to authorise, with `error` and the like."""
+    told = ", ".join(f'{name}="{value}"' for name, value in {"realm": "novaburst", **parameters}.items())
+    return {"WWW-Authenticate": f"Bearer {told}"}
+
+
+def given_token(header: str | None) -> str | None:
+    """The token in an Authorization header, if it holds one."""
+    scheme, _, token = (header or "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
 
 
 def token_id(sha256: str) -> str:
@@ -25,16 +38,10 @@ def authorise(header: str | None, sha256: str | None) -> str:
             "the manual trigger is switched off: to enable it, set NOVABURST_SCALE_TOKEN_SHA256 to the SHA-256"
             " of a long random token and start the web tier again",
         )
-    scheme, _, token = (header or "").partition(" ")
-    token = token.strip()
-    if scheme.lower() != "bearer" or not token:
-        raise Problem(
-            401,
-            "a token is needed: send it as `Authorization: Bearer <token>`",
-            headers={"WWW-Authenticate": _CHALLENGE},
-        )
+    token = given_token(header)
+    if token is None:
+        raise Problem(401, "a token is needed: send it as `Authorization: Bearer <token>`", headers=challenge())
     given = hashlib.sha256(token.encode()).hexdigest()
     if not hmac.compare_digest(given, sha256):
-        challenge = f'{_CHALLENGE}, error="invalid_token"'
-        raise Problem(401, "this is not the configured token", headers={"WWW-Authenticate": challenge})
+        raise Problem(401, "this is not the configured token", headers=challenge(error="invalid_token"))
     return token_id(sha256)

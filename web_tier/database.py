@@ -93,6 +93,10 @@ _STEPS = (
         "CREATE TABLE tickets (id TEXT PRIMARY KEY, batch TEXT NOT NULL, name TEXT NOT NULL, expires REAL NOT NULL)",
         "CREATE INDEX tickets_by_age ON tickets (expires)",
     ),
+    (
+        # What each token has used of its limits: when it will be paid for, in microseconds since the epoch.
+        "CREATE TABLE quotas (token TEXT, kind TEXT, until INTEGER NOT NULL, PRIMARY KEY (token, kind)) WITHOUT ROWID",
+    ),
 )
 
 
@@ -134,9 +138,15 @@ class Database:
             self._idle.put(connection)
 
     @contextmanager
+    def noting(self) -> Iterator[sqlite3.Connection]:
+        """A connection in a transaction that touches no batch: it leaves the number in `revision` as it is."""
+        with self.reading() as connection, _transaction(connection):
+            yield connection
+
+    @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """A connection in a transaction, committed at the end, with a new number in `revision`."""
-        with self.reading() as connection, _transaction(connection):
+        with self.noting() as connection:
             connection.execute("UPDATE revision SET last = last + 1")
             yield connection
 

@@ -29,6 +29,7 @@ from web_tier.presigned import CompleteRequest, PresignedRequest
 from web_tier.scale import ScaleRequest
 from web_tier.settings import WebSettings
 from web_tier.tier import tier
+from web_tier.tokens import Scope
 
 blueprint = Blueprint("description", __name__)
 
@@ -77,6 +78,7 @@ def document(settings: WebSettings) -> Node:
         "max_image_bytes": f"{settings.max_image_bytes:,}",
         "max_upload_bytes": f"{settings.max_upload_bytes:,}",
         "max_streams": settings.max_streams,
+        **_access(settings.token_file is not None),
     }
     paths: Node = {}
     for name in ("upload", "results", "batches", "fleet", "health"):
@@ -84,6 +86,16 @@ def document(settings: WebSettings) -> Node:
     components = _part("components", limits)
     components["schemas"] = {**_part("schemas", limits), **_schemas()}
     return {**_part("document", limits), "paths": paths, "components": components}
+
+
+def _access(needed: bool) -> dict[str, str]:
+    """What the files say of tokens, where this server asks for them and where it does not."""
+    if not needed:
+        return {"upload": "[]", "results": "[]", "whether": "This server asks for none."}
+    return {
+        "whether": "This server asks for it.",
+        **{scope.value: f"[{{token: [{scope}]}}]" for scope in Scope},
+    }
 
 
 def _part(name: str, limits: Mapping[str, object]) -> Node:

@@ -13,6 +13,7 @@ from botocore.loaders import Loader
 
 from novaburst.settings import SettingsError
 from web_tier import preload
+from web_tier.access import watched
 from web_tier.integrity import StoreError, examine
 from web_tier.leaving import LEAVING
 from web_tier.logs import LineFormatter
@@ -22,6 +23,7 @@ from web_tier.site import KEEPALIVE_SECONDS
 try:
     _settings = WebSettings.load()
     _settings.scaling()
+    watched(_settings.token_file)
 except SettingsError as error:
     raise SystemExit(f"the web tier does not start: {error}") from error
 

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, jsonify
 from novaburst.queues import QueueAttributesError
 from scaling_lambda.fleet import State
 from scaling_lambda.observe import ObservationError
+from web_tier.access import may_see_names
 from web_tier.images import failure_json, moment, outcome
 from web_tier.problems import Problem
 from web_tier.reachability import reason
@@ -49,7 +50,10 @@ def status() -> Response:
 
 
 def state_of_affairs() -> dict[str, Any]:
-    """Queues, instances by state, counts of images and the latest results; no addresses: only uploaders know those."""
+    """Queues, instances by state, counts of images and the latest results; no addresses: only uploaders know those.
+
+    The latest results are nobody's business but theirs who may see results.
+    """
     parts = tier()
     affairs: dict[str, Any] = {"status": "ok", "prefix": parts.settings.prefix, "queues": None, "fleet": None}
     deployment = parts.deployment
@@ -71,7 +75,13 @@ def state_of_affairs() -> dict[str, Any]:
     except (BotoCoreError, ClientError, ObservationError) as error:
         affairs |= {"status": "degraded", "reason": f"the fleet cannot be described: {reason(error)}"}
     affairs["images"] = parts.store.counts().as_json()
-    affairs["recent"] = [
+    affairs["recent"] = _latest() if may_see_names() else []
+    return affairs
+
+
+def _latest() -> list[dict[str, Any]]:
+    """The latest results, with the names that their uploaders gave."""
+    return [
         {
             "name": image.name,
             "state": outcome(image),
@@ -80,6 +90,5 @@ def state_of_affairs() -> dict[str, Any]:
             "error": failure_json(image.failure),
             "answered": None if image.answered is None else moment(image.answered),
         }
-        for image in parts.store.latest(_RECENT)
+        for image in tier().store.latest(_RECENT)
     ]
-    return affairs

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from novaburst.contract import Failure
 from novaburst.error_codes import ErrorCode
+from web_tier.access import charge_bytes
 from web_tier.bodies import json_body
 from web_tier.existing import batch_created
 from web_tier.images import Image, as_json, failure_json
@@ -79,7 +80,9 @@ def complete(batch: str) -> Response:
     """Queue the files that are there, and say of each whether it is; to say so twice is harmless."""
     batch_created(batch)
     ids = json_body(CompleteRequest, _MAX_BODY_BYTES).ids
+    before = tier().store.images(ids)
     images = tier().tickets.complete(batch, ids)
+    charge_bytes(sum({image.id: image.size for image in images if image and image.id not in before}.values()))
     response = jsonify(
         batch=batch,
         accepted=sum(image is not None for image in images),

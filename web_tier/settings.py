@@ -36,6 +36,8 @@ class WebSettings(Settings):
     )
     # The SHA-256, in hex, of the token that the manual trigger asks for. None means that it is switched off.
     scale_token_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    # The file of tokens for uploads and results, as `novaburst token` writes it. None means that nobody needs one.
+    token_file: Path | None = None
 
     def scaling(self) -> ScalingSettings:
         """The scaling Lambda's settings as this machine's environment has them.

@@ -1,5 +1,6 @@
 """One web tier, as programs use it."""
 
+import os
 import threading
 import time
 import uuid
@@ -10,11 +11,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from novaburst.client.answers import Answer, Batch
-from novaburst.client.connection import ClientError, Connection
+from novaburst.client.connection import ClientError, Connection, bearer
 from novaburst.client.files import expand
 from novaburst.client.journal import Journal
 from novaburst.client.submission import Submission, Taken, Uploader
 
+# Where the token for uploads and results is looked for.
+TOKEN_VARIABLE = "NOVABURST_TOKEN"  # noqa: S105 - its name, not one
 # Requests under way at once in a submission: enough to hide a round trip, few enough for a 512 MB web tier.
 PARALLEL = 8
 # Between two looks at a batch, in seconds: at first, and at most, when nothing changes.
@@ -32,11 +35,15 @@ class Client:
     Every method raises `ClientError` when the web tier does not answer, or refuses: its `status` is then the HTTP
     status. Requests that may be made twice are repeated for `patience_seconds` while the web tier is busy, restarting
     or out of reach, with growing pauses or those that it asks for.
+
+    `token` is the one that the web tier asks for, if it does; by default the one in NOVABURST_TOKEN.
     """
 
-    def __init__(self, url: str, *, patience_seconds: float = 60) -> None:
+    def __init__(self, url: str, *, token: str | None = None, patience_seconds: float = 60) -> None:
         self.url = url.rstrip("/")
-        self._connection = Connection(url, patience_seconds)
+        self._connection = Connection(
+            url, patience_seconds, token or os.environ.get(TOKEN_VARIABLE, "").strip() or None
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -136,10 +143,9 @@ class Client:
 
     def batches(self, token: str | None) -> Iterator[Batch]:
         """All batches, the newest first; they are the operator's, who has the token for scaling by hand."""
-        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         following = "/api/v1/batches"
         while following:
-            body = self._connection.json("GET", following, headers=headers)
+            body = self._connection.json("GET", following, headers=bearer(token))
             for one in body["batches"]:
                 yield Batch(id=one["batch"], page=self.page(one["batch"]), created=one["created"], **one["counts"])
             following = body["next"]
@@ -210,9 +216,8 @@ class Client:
 
     def scale(self, token: str | None, *, workers: int = 0, dry_run: bool = False) -> dict[str, Any]:
         """Have the fleet evaluated now, with at least `workers`; the report, as the API gives it. Never repeated."""
-        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         asked = {"workers": workers, "dry_run": dry_run}
-        return self._connection.json("POST", "/api/v1/scale", headers=headers, json=asked, repeat=False)
+        return self._connection.json("POST", "/api/v1/scale", headers=bearer(token), json=asked, repeat=False)
 
     def _upload(
         self,

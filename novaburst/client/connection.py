@@ -1,6 +1,7 @@
 """Requests to one web tier over connections that are kept, repeated while it is busy, restarting or out of reach."""
 
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -27,6 +28,8 @@ _NOT_NOW = frozenset(
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 15.0
 _LONGEST_ASKED = 60.0
+# A token as RFC 6750 writes it.
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
 
 class ClientError(RuntimeError):
@@ -50,8 +53,9 @@ class Body(Protocol):
 class Connection:
     """One web tier. Safe to share between threads: each has a session of its own."""
 
-    def __init__(self, url: str, patience_seconds: float) -> None:
+    def __init__(self, url: str, patience_seconds: float, token: str | None = None) -> None:
         self.url = url.rstrip("/")
+        self._authorization = bearer(token)
         self._patience_seconds = patience_seconds
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
@@ -82,7 +86,7 @@ class Connection:
             OSError: the body's file cannot be read.
         """
         stop = stop or threading.Event()
-        headers = {"Accept": "application/json", **(headers or {})}
+        headers = {"Accept": "application/json", **self._authorization, **(headers or {})}
         until = time.monotonic() + (self._patience_seconds if repeat else 0)
         attempt = 0
         while True:
@@ -109,6 +113,8 @@ class Connection:
     def _session(self) -> requests.Session:
         if not hasattr(self._local, "session"):
             self._local.session = requests.Session()
+            # Without this, a password for this host in ~/.netrc would take the token's place.
+            self._local.session.auth = lambda request: request
             self._sessions.append(self._local.session)
         session: requests.Session = self._local.session
         return session
@@ -126,6 +132,19 @@ class Connection:
             said = body.get("detail", reply.reason)
             raise ClientError(f"{self.url} answered {reply.status_code}: {said}", reply.status_code)
         return body
+
+
+def bearer(token: str | None) -> dict[str, str]:
+    """The header that carries a token, if there is one.
+
+    Raises:
+        ClientError: it has characters that no token has; the text does not repeat it, as requests would.
+    """
+    if token is None:
+        return {}
+    if not _TOKEN.fullmatch(token):
+        raise ClientError("the token has characters that no token has: was it copied whole, and nothing else?")
+    return {"Authorization": f"Bearer {token}"}
 
 
 def pause_seconds(attempt: int, asked: float | None, draw: Callable[[], float]) -> float:

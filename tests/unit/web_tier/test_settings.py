@@ -56,3 +56,11 @@ def test_a_token_in_place_of_its_hash_is_refused_and_not_repeated(text: str, mon
     with pytest.raises(SettingsError, match="NOVABURST_SCALE_TOKEN_SHA256") as caught:
         WebSettings.load()
     assert text not in str(caught.value)
+
+
+def test_gunicorn_does_not_start_without_the_file_of_tokens_that_is_set(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("NOVABURST_TOKEN_FILE", str(tmp_path / "tokens.json"))
+    with pytest.raises(SystemExit, match="NOVABURST_TOKEN_FILE"):
+        runpy.run_path(gunicorn_config.__file__)
