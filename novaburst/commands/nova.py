@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from novaburst.commands.nova_import import import_ami_command
 from novaburst.commands.progress import Meter
@@ -32,6 +32,8 @@ from web_tier.nova.wanted import ImageFile, Wanted
 _FORMATS = ("qcow2", "raw", "vmdk", "vhd", "vhdx", "vdi", "iso")
 # What `ssh-keygen` makes, the newest kind first.
 _PUBLIC_KEYS = ("id_ed25519.pub", "id_ecdsa.pub", "id_rsa.pub")
+# As OpenStack's services make them.
+_ID_CHARACTERS = 36
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 _cloud_option = click.option(
@@ -157,10 +159,14 @@ def status_command(os_cloud: str | None, prefix: str | None, as_json: bool) -> N
     if as_json:
         click.echo(json.dumps([item.as_json() for item in items], indent=2))
         return
-    table = Table("resource", "id", "state", title=mark.tag)
+    console = Console()
+    if not items:
+        console.print(f"nothing carries {mark.tag}")
+        return
+    # An id that is cut short can be given to no other command.
+    table = Table("resource", Column("id", min_width=_ID_CHARACTERS), "state", title=mark.tag)
     for item in items:
         table.add_row(item.kind, item.id, escape(item.state))
-    console = Console()
     console.print(table)
     for ip in seen.floating_ips:
         console.print(f"http://{ip.address}/: {probe(f'http://{ip.address}/readyz')}", soft_wrap=True)

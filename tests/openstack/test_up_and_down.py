@@ -142,6 +142,7 @@ def test_down_stops_at_what_others_have_put_there_and_then_leaves_nothing(standi
     assert standing.nova(*DOWN).status == 0
     assert not any(standing.has().values())
     assert standing.nova(*DOWN).output.strip() == "nothing to do"
+    assert standing.nova("status", "--prefix", "lab-7").output.strip() == "nothing carries novaburst:lab-7"
     assert standing.status("lab-7") == {}
 
 

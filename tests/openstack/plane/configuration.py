@@ -82,6 +82,8 @@ def environment(layout: Layout) -> dict[str, str]:
         "RABBITMQ_LOG_BASE": str(layout.log),
         "RABBITMQ_CONFIG_FILE": str(layout.etc / "rabbitmq"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(rabbitmq / "plugins"),
+        # The server takes the script's place, and so ends with whoever started the script, even if that was killed.
+        "RUNNING_UNDER_SYSTEMD": "1",
         "RABBITMQ_DIST_PORT": str(PORTS["erlang"]),
         # Without these Erlang listens on every interface.
         "ERL_EPMD_ADDRESS": "127.0.0.1",
