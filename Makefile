@@ -41,15 +41,13 @@ lint: setup
 	$(BIN)/bandit --quiet --recursive -c pyproject.toml $(PACKAGES)
 	$(BIN)/cfn-lint infra/template.yaml
 
-# Most tests wait for queues and processes rather than compute, so more of them run at once than there are cores. The
-# fleet's and the end-to-end tests each run a whole system and have the machine to themselves.
+# Most tests wait for queues and processes rather than compute, so more of them run at once than there are cores. Of those
+# that run a whole system each, two at once.
 test: lint
 	@for tool in nginx chromium packer gpg; do command -v $$tool >/dev/null \
 	  || { echo "make test needs $$tool (Debian and Ubuntu: apt-get install nginx chromium packer gnupg)"; exit 1; }; done
 	$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder tests/unit tests/aws tests/browser $(ARGS)
-	$(BIN)/pytest tests/fleet $(ARGS)
-	$(BIN)/pytest tests/e2e $(ARGS)
-	$(BIN)/pytest tests/faults $(ARGS)
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/e2e tests/fleet tests/faults $(ARGS)
 
 # `novaburst nova` against real Keystone, Glance, Placement, Neutron and Nova on loopback. The services do the work, so more
 # tests at once would only wait for one another; the first of all waits for the services, for minutes where cores are few.
