@@ -1,0 +1,76 @@
+"""`python -m bench peers [--quick] [NAME ...]`: the same model, photos and client for each peer, one after another."""
+
+import importlib
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from bench.peers.clients import Photo
+from bench.peers.environments import PeerMissingError
+from bench.peers.measure import KIND, QUICK, Seen, Size, measure
+from bench.peers.model import PhotoModel
+from bench.peers.parts import PROJECT
+from bench.peers.peer import Peer
+from bench.peers.report import Grid, Missing, figures, parts, section, wins, with_section
+from bench.worker_photos import photos
+
+NAMES = ("novaburst", "flask", "celery", "litserve", "bentoml", "ray")
+RESULTS = PROJECT / "bench" / "RESULTS.md"
+_MODEL = PROJECT / ".novaburst" / "models" / "efficientnet_lite0"
+_CORES = len(os.sched_getaffinity(0))
+
+
+def measure_all(names: Sequence[str] = NAMES, *, quick: bool) -> list[Seen | Missing]:
+    """Measure these and print the tables; the full measurement of all is written into `bench/RESULTS.md`."""
+    subprocess.run([sys.executable, "-m", "worker_ami.bake", "--out", str(_MODEL)], cwd=PROJECT, check=True)
+    model = PhotoModel(_MODEL)
+    content = [Photo(data, model.classify(data)) for data in photos(KIND)]
+    results = [_measured(name, content, quick=quick) for name in names]
+    console = Console(width=200)
+    for grid in (figures(results, _CORES), parts(results)):
+        console.print(_table(grid))
+    for line in wins(results, _CORES):
+        console.print(f"a peer is better: {line}")
+    if not quick and tuple(names) == NAMES:
+        text = section(results, _CORES, _machine(), "python -m bench peers")
+        RESULTS.write_text(with_section(RESULTS.read_text() if RESULTS.exists() else "", text))
+    return results
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice(NAMES), metavar="[NAME]...")
+@click.option("--quick", is_flag=True, help="Fewer photos and two kills each; nothing is written.")
+def command(names: tuple[str, ...], *, quick: bool) -> None:
+    """Measure the named peers, or all of them, on this machine."""
+    measure_all(names or NAMES, quick=quick)
+
+
+def _measured(name: str, content: Sequence[Photo], *, quick: bool) -> Seen | Missing:
+    peer: Peer = importlib.import_module(f"bench.peers.{name}.peer").PEER
+    sys.stderr.write(f"{datetime.now(UTC):%H:%M:%S} {peer.way}\n")
+    try:
+        return measure(peer, content, _MODEL, QUICK if quick else Size())
+    # The others are measured all the same, and the table says why this one is not.
+    except (PeerMissingError, RuntimeError) as error:
+        sys.stderr.write(f"{name}: {error}\n")
+        return Missing(peer, " ".join(str(error).split())[:200])
+
+
+def _table(grid: Grid) -> Table:
+    table = Table(*grid.heads)
+    for row in grid.rows:
+        table.add_row(*row)
+    return table
+
+
+def _machine() -> str:
+    found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return f"{_CORES} cores ({found[1] if found else 'unknown'}), {datetime.now(UTC):%d %B %Y}"
