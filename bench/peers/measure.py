@@ -14,7 +14,7 @@ from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.peers.account import Account, Fate, account
+from bench.peers.account import Account, Fate, Outcome, account
 from bench.peers.clients import AT_ONCE, PATIENCE_SECONDS, Photo, Target, ask, crowd
 from bench.peers.kills import Campaign, Killed
 from bench.peers.parts import PROJECT, System
@@ -102,11 +102,19 @@ def _started(start: Start, peer: Peer, photo: Photo, model: Path) -> Iterator[tu
     with TemporaryDirectory() as name, start(Path(name), model) as system:
         # Whatever a system answers before it is ready, it is asked again.
         patient = Target(system.url, True, _START_SECONDS, _COLD_PAUSES)
-        outcome = asyncio.run(ask(patient, photo))
-        if outcome.fate is not Fate.ANSWERED:
-            raise RuntimeError(f"{peer.name} does not serve: its first photo is {outcome.fate}. {system.last_lines()}")
+        outcome = asyncio.run(_first(system, patient, photo))
+        if outcome is None or outcome.fate is not Fate.ANSWERED:
+            raise RuntimeError(f"{peer.name} does not serve; its logs end with {system.last_lines()}")
         target = Target(system.url, peer.repeats, PATIENCE_SECONDS[peer.repeats])
         yield system, target, time.perf_counter() - system.began
+
+
+async def _first(system: System, target: Target, photo: Photo) -> Outcome | None:
+    """The first photo's fate; None when a part of the system ended before."""
+    asking = asyncio.create_task(ask(target, photo))
+    while not asking.done() and not system.ended:
+        await asyncio.sleep(_COLD_PAUSES[0])
+    return asking.result() if asking.done() else None
 
 
 async def _warm(system: System, target: Target, photos: Sequence[Photo], count: int) -> Warm:

@@ -17,6 +17,8 @@ from bench.uploads_memory import pss_mib
 PROJECT = Path(__file__).resolve().parents[2]
 # How long a part has to end by itself before it is killed.
 _GRACE_SECONDS = 10.0
+# And how long what is killed may take to be gone.
+_END_SECONDS = 2.0
 
 
 class Part:
@@ -75,6 +77,7 @@ class Part:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         self._process.wait()
+        psutil.wait_procs(below, _END_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,11 @@ class System:
         """The processes that may be killed now, by kind: first of all the workers, which hold the model."""
         own = [one for name, part in self.parts.items() if name not in self.aside for one in part.processes()]
         return {"worker": _holding_the_model(own)} | {kind: _named(own, word) for kind, word in self.kinds.items()}
+
+    @property
+    def ended(self) -> bool:
+        """Whether the first process of one of its parts has ended."""
+        return any(part.ended for part in self.parts.values())
 
     def cpu_seconds(self) -> dict[str, float]:
         """The CPU time that the processes which live now have used, by part."""
