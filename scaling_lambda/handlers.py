@@ -96,14 +96,15 @@ def on_wake(event: SQSEvent) -> dict[str, Any]:
 
 
 @blueprint.lambda_function()
-def on_request(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+def on_request(event: Any, context: object) -> dict[str, Any]:
     """A person asks: `{"workers": 3}` for at least so many now, `{"dry_run": true}` for the plan alone, `{}` to look.
 
     Raises:
         ValueError: the event is of another form; nothing was done.
     """
-    workers, dry_run = event.get("workers", 0), event.get("dry_run", False)
-    known = set(event) <= {"workers", "dry_run"}
+    asked = event if isinstance(event, Mapping) else {"": event}
+    workers, dry_run = asked.get("workers", 0), asked.get("dry_run", False)
+    known = set(asked) <= {"workers", "dry_run"}
     # A "false" that is text must not launch anything, nor a true count as one worker.
     if not known or type(workers) is not int or workers < 0 or type(dry_run) is not bool:
         raise ValueError(f'the event must be like {{"workers": 3, "dry_run": true}}, each optional (got {event!r})')
