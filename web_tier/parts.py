@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, Protocol
 
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import (
@@ -76,7 +77,7 @@ class Part:
 
 
 class _Decoder(MultipartDecoder):
-    """werkzeug's decoder, but for two things of the content of parts.
+    """werkzeug's decoder, but for two things of the content of parts, and one of their headers.
 
     It holds back too little of a file where a read ends just behind a boundary: of a delimiter `\\r\\n--boundary` with
     one more byte it keeps the line feed and hands out the carriage return, when the two were not handed over before.
@@ -84,6 +85,9 @@ class _Decoder(MultipartDecoder):
 
     It tries a pattern at each byte of a file up to its delimiter: 1.3 ms for 58 KB, a fifth of the whole upload. Here
     the delimiter's fixed text is looked for first, which takes 0.04 ms.
+
+    It reads on for the empty line behind a part's headers where there is none, and so gives the next part's file this
+    part's name. Here that is malformed.
     """
 
     def _parse_data(self, data: bytes | bytearray, *, start: bool) -> tuple[bytes, int, bool]:
@@ -97,6 +101,11 @@ class _Decoder(MultipartDecoder):
             return bytes(data[begin:end]), end, True
         self.state = State.EPILOGUE if match.group(1).startswith(b"--") else State.PART
         return bytes(data[begin : match.start()]), match.end(), False
+
+    def _parse_headers(self, data: bytes | bytearray) -> Headers:
+        if (b"\n--" + self.boundary) in data.replace(b"\r", b"\n"):
+            raise ValueError("the headers of a part have no end")
+        return super()._parse_headers(data)
 
     def _last_partial_boundary_index(self, data: bytes | bytearray) -> int:
         near_the_end = max(0, len(data) - len(self.boundary) - len(b"\r\n----") - SEARCH_EXTRA_LENGTH)

@@ -1,8 +1,10 @@
 """Every message gets an answer that is stored before the message goes, or goes back to the queue."""
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import boto3
 import pytest
@@ -14,6 +16,7 @@ from novaburst.contract import Failure, Request, Result, result_key, utc_now
 from novaburst.error_codes import ErrorCode
 from novaburst.queues import Received
 from tests.aws.worker_ami.conftest import WORKER, Deployment
+from tests.odd_messages import BODIES, near
 from tests.photos import larger_photos
 from worker_ami.worker.classifier import Classified, Classifier
 from worker_ami.worker.handler import Answered, GivenBack, Handler
@@ -219,20 +222,23 @@ def test_a_request_without_a_time_zone_is_read_as_utc(deployment: Deployment, ha
     assert answered(handler.handle(message(request.to_message()))).label == "daisy"
 
 
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.text(max_size=200)
-    | st.recursive(
-        st.none() | st.text(max_size=8) | st.integers(),
-        lambda inner: (
-            st.lists(inner, max_size=3)
-            | st.dictionaries(st.sampled_from(["v", "id", "batch", "name", "key"]), inner, max_size=5)
-        ),
-        max_leaves=8,
-    ).map(json.dumps)
+NO_OBJECT = Request(
+    id="a", batch="b", bucket="novatest-in-bucket", key="none", name="n", sent=datetime(2026, 1, 1, tzinfo=UTC)
 )
-def test_no_body_whatever_ends_the_worker(handler: Handler, body: str) -> None:
-    assert isinstance(handler.handle(message(body)), Answered | GivenBack)
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(BODIES | near(NO_OBJECT), st.integers(1, MAX_RECEIVE_COUNT))
+def test_no_body_whatever_ends_the_worker_and_none_is_left_unanswered_without_a_word(
+    deployment: Deployment, handler: Handler, caplog: pytest.LogCaptureFixture, body: str, deliveries: int
+) -> None:
+    caplog.clear()
+    outcome = handler.handle(replace(message(body), receive_count=deliveries))
+    if isinstance(outcome, Answered):
+        told = Result.parse(outcome.notice)
+        assert Result.parse(deployment.out_bucket.get(result_key(told.id))).error is not None
+    else:
+        assert [record.levelno >= logging.WARNING for record in caplog.records] == [True]
 
 
 class _Failing(Classifier):

@@ -101,6 +101,14 @@ def test_a_body_that_stops_anywhere_keeps_the_complete_files(tmp_path: Path, end
     assert len(complete) == 3 or end < last_boundary
 
 
+def test_a_part_whose_headers_have_no_end_does_not_give_its_name_to_the_next_one(tmp_path: Path) -> None:
+    unended = b'--b0undary\r\nContent-Disposition: form-data; name="a"; filename="1.jpg"\r\n'
+    upload = Upload(io.BytesIO(unended + form([("a", "2.jpg", b"two")])), LIMITS, tmp_path)
+    assert plain(read(upload)) == []
+    assert upload.shortfall
+    assert "no end" in upload.shortfall
+
+
 def test_the_last_file_is_known_as_such_once_its_forms_end_has_come(tmp_path: Path) -> None:
     body = form([("a", "1.jpg", b"one"), ("a", "2.jpg", b"two")])
     assert [part.last for part, _ in read(Upload(io.BytesIO(body), LIMITS, tmp_path))] == [False, True]
