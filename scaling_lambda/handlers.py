@@ -18,7 +18,7 @@ from scaling_lambda.fleet import VIEW_SETTLES
 from scaling_lambda.metrics import emit
 from scaling_lambda.settings import Settings
 from scaling_lambda.wake import first_sent
-from scaling_lambda.watch import has_work, is_unsettled, watch
+from scaling_lambda.watch import has_work, is_missing_work, is_unsettled, watch
 
 # Read at import: Chalice needs the names to deploy, and a wrong setting must stop the deployment.
 settings = Settings.load()
@@ -54,10 +54,10 @@ def _evaluate(trigger: str, at_least: int = 0, woken_at: datetime | None = None)
     return report
 
 
-def _until_settled(evaluate: Callable[[], Report]) -> Report:
+def _until_settled(evaluate: Callable[[], Report], again: Callable[[Report], bool] = is_unsettled) -> Report:
     """The last report: what another's launch kept this one from is not left to the next minute."""
     settles = VIEW_SETTLES.total_seconds()
-    return watch(evaluate, clock, again=is_unsettled, for_seconds=settles, poll_seconds=settings.poll_seconds)[-1]
+    return watch(evaluate, clock, again=again, for_seconds=settles, poll_seconds=settings.poll_seconds)[-1]
 
 
 def _when(trigger: str, register: Handler) -> Handler:
@@ -92,7 +92,7 @@ def on_schedule(event: CloudWatchEvent) -> dict[str, Any]:
 def on_wake(event: SQSEvent) -> dict[str, Any]:
     """The web tier has queued work. What the messages say does not matter, only when the first was sent."""
     woken_at = first_sent(event.to_dict())
-    return _until_settled(lambda: _evaluate("wake", woken_at=woken_at)).to_dict()
+    return _until_settled(lambda: _evaluate("wake", woken_at=woken_at), is_missing_work).to_dict()
 
 
 @blueprint.lambda_function()

@@ -17,6 +17,14 @@ def is_unsettled(report: Report) -> bool:
     return not report.settled
 
 
+def is_missing_work(report: Report) -> bool:
+    """Of a look that a message caused: whether that is unsettled, or sees neither work nor anybody who has done it.
+
+    SQS's counts lag behind its messages. A single wake-up that came too soon would leave its image to the next minute.
+    """
+    return is_unsettled(report) or report.observation.quiet
+
+
 def watch(
     evaluate: Callable[[], Report],
     clock: Clock,

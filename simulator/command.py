@@ -80,7 +80,13 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--interruptions", type=click.FloatRange(min=0), default=0.0, help="Of a spot instance, an hour.")
 @click.option("--capacity-errors", type=click.FloatRange(0, 0.99), default=0.0, help="Share of launches refused.")
 @click.option("--seed", default=_SEED, show_default=True, help="Equal seeds give equal runs.")
-@click.option("--plot", "plot_path", type=click.Path(dir_okay=False, path_type=Path), help="A .png or .svg file.")
+@click.option(
+    "--plot",
+    "plots",
+    type=click.Path(dir_okay=False, path_type=Path),
+    multiple=True,
+    help="A .png or .svg file; may be repeated.",
+)
 @_speed
 @_boot
 @_json
@@ -93,7 +99,7 @@ def simulate_command(
     images_per_worker: int | None,
     max_workers: int | None,
     seed: int,
-    plot_path: Path | None,
+    plots: tuple[Path, ...],
     as_json: bool,
     **world_options: Any,
 ) -> None:
@@ -114,15 +120,15 @@ def simulate_command(
             for workload in workloads
             for scaler in catalogue(world.idle, maximum)
         ]
-        if plot_path is not None:
-            plot([outcome for _, outcome in outcomes], plot_path)
+        for path in plots:
+            plot([outcome for _, outcome in outcomes], path)
     except (TraceError, UnansweredError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     _print(outcomes, world, as_json=as_json)
 
 
 def _print(outcomes: list[tuple[Workload, Outcome]], world: World, *, as_json: bool) -> None:
-    with_bound = [(outcome, least_cost(workload, world, outcome.finished)) for workload, outcome in outcomes]
+    with_bound = [(outcome, least_cost(workload, world, outcome.p95)) for workload, outcome in outcomes]
     if as_json:
         click.echo(json.dumps([{**asdict(outcome), "least_cost": least} for outcome, least in with_bound], indent=2))
     else:

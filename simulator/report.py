@@ -12,16 +12,17 @@ _DOLLARS = ".4f"
 
 
 def tables(outcomes: Sequence[tuple[Outcome, float]]) -> Iterator[Table]:
-    """A table for each workload: a line an outcome, with the least cost for which it could be had in the same time."""
+    """A table for each workload: a line an outcome, with the least cost for which the same p95 could be had."""
     for workload in dict.fromkeys(outcome.workload for outcome, _ in outcomes):
-        shown = Table("scaling", title=workload, title_justify="left")
-        for column in ("p50, s", "p95, s", "last, s", "cost, $", "least, $", "wasted, h", "launches"):
+        shown = Table(title=workload, title_justify="left")
+        shown.add_column("scaling", no_wrap=True)
+        for column in ("p50, s", "p95, s", "last, s", "cost, $", "least", "idle, h", "starts"):
             shown.add_column(column, justify="right")
         for one, least in outcomes:
             if one.workload == workload:
                 shown.add_row(
                     one.scaler,
-                    *(f"{seconds:,.1f}" for seconds in (one.p50, one.p95, one.worst)),
+                    *(f"{seconds:,.{0 if seconds >= 1000 else 1}f}" for seconds in (one.p50, one.p95, one.worst)),
                     *(f"{dollars:{_DOLLARS}}" for dollars in (one.cost, least)),
                     f"{one.wasted_hours:.2f}",
                     str(one.launches),

@@ -60,18 +60,16 @@ def run(
     ec2.room = world.room
     ec2.is_short = lambda: bool(random.uniform() < world.capacity_errors)
     queue = Queue()
-    workers = Workers(env, world, ec2, queue)
+    workers = Workers(env, world, ec2, queue, random)
     site = Site(env, world, ec2, queue, workers, random, images_per_worker, maximum)
     scaler.install(site)
     env.process(_arrivals(site, workload, scaler))
     if world.interruptions:
         env.process(_interruptions(site))
-    end = workload.seconds + _GIVE_UP_SECONDS
-    while workers.answers.images < workload.images or (
-        env.now < _ALWAYS_ON_SECONDS if scaler.always_on else bool(ec2.active())
-    ):
+    images, end = workload.images, workload.seconds + _GIVE_UP_SECONDS
+    while workers.answers.images < images or (env.now < _ALWAYS_ON_SECONDS if scaler.always_on else bool(ec2.active())):
         if env.now > end:
-            raise UnansweredError(f"{scaler.name}, {workload.name}: {workers.answers.images} of {workload.images}")
+            raise UnansweredError(f"{scaler.name}, {workload.name}: {workers.answers.images} of {images}")
         env.run(until=env.now + _LOOK_SECONDS)
     workers.bill_the_rest()
     env.run(until=env.now + 1)

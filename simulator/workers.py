@@ -1,4 +1,8 @@
-"""The workers: one process of the model for each run of an instance, from its boot to its end."""
+"""The workers: one process of the model for each run of an instance, from its boot to its end.
+
+Images are worked on in batches, not one by one, so that ten million of them are few events; tests/unit/simulator shows
+that it makes no difference to waits and cost.
+"""
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -10,10 +14,6 @@ from simulator.ec2 import Ec2, Machine
 from simulator.queue import Cohort, Queue
 from simulator.world import World
 
-# A worker takes at most so much work at a time, in seconds: short against every delay, long enough for ten million
-# images to be few events.
-_QUANTUM_SECONDS = 0.5
-
 
 @dataclass
 class Answers:
@@ -22,11 +22,8 @@ class Answers:
     latencies: list[float] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
     last: float = 0.0
-
-    @property
-    def images(self) -> int:
-        """All that were answered."""
-        return sum(self.counts)
+    # All that were answered.
+    images: int = 0
 
     def add(self, cohorts: list[Cohort], began: float, seconds: float, overhead: float) -> None:
         """Images of these cohorts were worked on in turn, evenly over `seconds` from `began` on."""
@@ -37,6 +34,7 @@ class Answers:
             answered = began + seconds * (done - count / 2) / total + overhead
             self.latencies.append(answered - arrived)
             self.counts.append(count)
+        self.images += total
         self.last = max(self.last, began + seconds + overhead)
 
     def quantile(self, share: float) -> float:
@@ -52,7 +50,9 @@ class Answers:
 class Workers:
     """Runs a worker on each instance that is switched on, and accounts for its time."""
 
-    def __init__(self, env: simpy.Environment, world: World, ec2: Ec2, queue: Queue) -> None:
+    def __init__(
+        self, env: simpy.Environment, world: World, ec2: Ec2, queue: Queue, random: np.random.Generator
+    ) -> None:
         self.answers = Answers()
         # US dollars for all runs that have ended, and the seconds of them in which a worker had nothing to do.
         self.cost = 0.0
@@ -63,13 +63,16 @@ class Workers:
         self._world = world
         self._ec2 = ec2
         self._queue = queue
-        self._arrived = env.event()
+        self._random = random
+        # One event for each worker that polls an empty queue, and how many images each may have that was told of some.
+        self._polling: list[simpy.Event] = []
+        self._share = 0
         self._running: dict[str, simpy.Process] = {}
         ec2.on_start = self._start
         ec2.on_end = self._end
 
     def arrive(self, count: int) -> None:
-        """Images were queued: whoever waits for some is told."""
+        """Images were queued: those who poll get them."""
         self._queue.arrive(self._env.now, count)
         self._tell()
 
@@ -79,8 +82,12 @@ class Workers:
             self._ec2.interrupt(machine)
 
     def _tell(self) -> None:
-        self._arrived.succeed()
-        self._arrived = self._env.event()
+        """SQS spreads what comes over those who poll, each image to one of them; who that is, is chance."""
+        told = min(len(self._polling), self._queue.visible)
+        if told:
+            self._share = -(-self._queue.visible // told)
+            for index in sorted(self._random.choice(len(self._polling), told, replace=False), reverse=True):
+                self._polling.pop(int(index)).succeed()
 
     def _start(self, machine: Machine) -> None:
         self._running[machine.id] = self._env.process(self._run(machine))
@@ -90,17 +97,19 @@ class Workers:
         if process is not None and process.is_alive and process is not self._env.active_process:
             process.interrupt()
 
-    def _run(self, machine: Machine) -> Generator[simpy.Event, None, None]:
+    def _run(self, machine: Machine) -> Generator[simpy.Event, object, None]:
         switched_on = self._env.now
         first = len(machine.changes) == 1
         worked = 0.0
+        most = self._batch
         try:
             runs_at = machine.runs_at(self._env.now)
             if runs_at == float("inf"):
                 yield self._env.event()
             yield self._env.timeout(runs_at - self._env.now + self._world.worker_start)
-            while (seconds := (yield from self._work())) is not None:
-                worked += seconds
+            while most:
+                worked += yield from self._work(most)
+                most = yield from self._poll()
         except simpy.Interrupt:
             pass
         else:
@@ -111,20 +120,37 @@ class Workers:
             self.cost += self._world.cost(billed)
             self.wasted_seconds += billed - worked
 
-    def _work(self) -> Generator[simpy.Event, None, float | None]:
-        """Answer what can be had now, and give the seconds of it; None when it has been idle for too long."""
-        if self._queue.visible == 0:
-            wait = self._arrived
-            if not self.end_themselves:
-                yield wait
-            else:
-                yield wait | self._env.timeout(self._world.idle)
-                if self._queue.visible == 0 and not wait.triggered:
-                    return None
-            return 0.0
-        most = max(1, int(_QUANTUM_SECONDS * self._world.images_per_second))
+    @property
+    def _batch(self) -> int:
+        return max(1, int(self._world.batch_seconds * self._world.images_per_second))
+
+    def _poll(self) -> Generator[simpy.Event, object, int]:
+        """How many images may be taken; 0 when none came for as long as a worker stays idle."""
+        idle_since = self._env.now
+        while self._queue.visible == 0:
+            came = self._env.event()
+            self._polling.append(came)
+            try:
+                if not self.end_themselves:
+                    yield came
+                else:
+                    yield came | self._env.timeout(idle_since + self._world.idle - self._env.now)
+            finally:
+                if not came.triggered:
+                    self._polling.remove(came)
+            if not came.triggered:
+                return 0
+            # One that was busy a moment ago may have been quicker.
+            if self._queue.visible:
+                return min(self._batch, self._share)
+        return self._batch
+
+    def _work(self, most: int) -> Generator[simpy.Event, object, float]:
+        """Answer up to so many that wait, and give the seconds of it."""
         began, taken = self._env.now, self._queue.take(self._env.now, most)
         number = sum(count for _, count in taken)
+        if not number:
+            return 0.0
         seconds = self._world.work(number)
         try:
             yield self._env.timeout(seconds)

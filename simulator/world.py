@@ -43,6 +43,8 @@ class World:
     # US dollars an instance hour.
     price: float = 0.085
     least_billed: float = _LEAST_BILLED_SECONDS
+    # How much work a worker takes at a time in the model: short against every delay.
+    batch_seconds: float = 0.5
 
     def cost(self, ran: float) -> float:
         """US dollars for one uninterrupted run of `ran` billed seconds."""

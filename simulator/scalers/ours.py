@@ -7,10 +7,12 @@ from datetime import timedelta
 import simpy
 
 from scaling_lambda.apply import apply
+from scaling_lambda.evaluate import Report
 from scaling_lambda.fleet import VIEW_SETTLES, Observation
 from scaling_lambda.launch import Places
 from scaling_lambda.observe import Observer
 from scaling_lambda.policy import Limits, Policy, decide, still_right
+from scaling_lambda.watch import has_work, is_missing_work
 from simulator.scalers.base import Process, Site
 
 _MINUTE = 60.0
@@ -56,7 +58,10 @@ class Lambda:
     def _wake(self) -> Process:
         yield self._site.env.timeout(_WAKE_SECONDS)
         until = self._site.env.now + VIEW_SETTLES.total_seconds()
-        while not (yield from self._evaluate())[1] and self._site.env.now < until:
+        while True:
+            report = yield from self._evaluate()
+            if not is_missing_work(report) or self._site.env.now + self._poll > until:
+                break
             yield self._site.env.timeout(self._poll)
         yield self._site.env.timeout(max(0.0, _WAKE_PERIOD - _WAKE_SECONDS - _EVALUATION_SECONDS))
         self._waking = False
@@ -66,14 +71,13 @@ class Lambda:
         yield env.timeout(phase)
         while True:
             began = env.now
-            quiet, _ = yield from self._evaluate()
-            while not quiet and env.now + self._poll <= began + self._watch:
+            report = yield from self._evaluate()
+            while has_work(report) and env.now + self._poll <= began + self._watch:
                 yield env.timeout(self._poll)
-                quiet, _ = yield from self._evaluate()
+                report = yield from self._evaluate()
             yield env.timeout(began + _MINUTE - env.now)
 
-    def _evaluate(self) -> Generator[simpy.Event, object, tuple[bool, bool]]:
-        """Whether there was nothing to watch, and whether no other evaluation was in the way."""
+    def _evaluate(self) -> Generator[simpy.Event, object, Report]:
         site = self._site
         site.ec2.lag = site.random.uniform(0, site.world.read_lag)
         counts = site.counts()
@@ -82,7 +86,7 @@ class Lambda:
         yield site.env.timeout(_EVALUATION_SECONDS)
         plan = replace(plan, terminate=still_right(plan, site.counts(), observation))
         outcome = apply(plan, observation, site.ec2, Places("worker", "fleet"))  # type: ignore[arg-type] # as above
-        return observation.quiet, observation.complete and not outcome.deferred
+        return Report(observation, plan, outcome)
 
 
 def limits(*, idle: float, boot_grace: float = 180, minimum: int = 0) -> Limits:

@@ -103,6 +103,22 @@ def test_a_wake_up_looks_again_until_anothers_launch_is_seen_whole(
     assert timedelta(0) < clock.now() - began <= VIEW_SETTLES
 
 
+def test_a_wake_up_whose_message_sqs_does_not_count_yet_looks_again(
+    aws: SharedSettings, sqs: Any, load: Callable[..., Any], clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handlers = load()
+    sleep = clock.sleep
+
+    def counted_later(seconds: float) -> None:
+        sleep(seconds)
+        send(aws, sqs, 1)
+
+    monkeypatch.setattr(clock, "sleep", counted_later)
+    with Client(app_of(handlers)) as client:
+        answer = client.lambda_.invoke("on_wake", client.events.generate_sqs_event(['{"v":1}'])).payload
+    assert len(answer["outcome"]["launched"]) == 1
+
+
 def test_the_schedule_watches_for_most_of_its_minute_while_there_is_work(
     aws: SharedSettings, sqs: Any, load: Callable[..., Any], clock: Any
 ) -> None:

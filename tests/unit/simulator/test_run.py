@@ -1,5 +1,6 @@
 """The model: every image is answered, time and cost are what a calculation by hand gives, and the maximum holds."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from simulator.estimate import estimate
 from simulator.optimum import least_cost
 from simulator.run import run
+from simulator.scalers.base import Scaler
 from simulator.scalers.catalogue import catalogue
 from simulator.scalers.fixed import Fixed
 from simulator.scalers.ours import Lambda, limits
@@ -47,7 +49,7 @@ def test_every_way_answers_everything_within_the_maximum(number: int) -> None:
     assert outcome.images == 30_500
     assert outcome.most <= 20
     assert 0 < outcome.p50 <= outcome.p95 <= outcome.worst
-    assert outcome.cost >= least_cost(workload, WORLD, outcome.finished) or number == 0
+    assert outcome.cost >= least_cost(workload, WORLD, outcome.worst)
 
 
 @settings(max_examples=15, deadline=None)
@@ -72,11 +74,62 @@ def test_equal_seeds_give_equal_runs() -> None:
     assert first == again
 
 
+@pytest.mark.parametrize("scaler", [ours, lambda: Fixed(3)], ids=["ours", "fixed"])
+@pytest.mark.parametrize(
+    "cohorts",
+    [((0.0, 3000),), ((0.0, 50), (200.0, 4000)), tuple((float(at), 60) for at in range(100))],
+    ids=["burst", "two bursts", "stream"],
+)
+def test_batches_make_no_difference_to_images_worked_on_one_by_one(
+    scaler: Callable[[], Scaler], cohorts: tuple[tuple[float, int], ...]
+) -> None:
+    # Boots alike and reads that are never stale, so that both decide the same.
+    world = replace(WORLD, read_lag=0.0, boot=(25.0, 25.0))
+    exact, batched = (
+        run(Workload("any", cohorts), scaler(), replace(world, batch_seconds=seconds), images_per_worker=500)
+        for seconds in (0.0, world.batch_seconds)
+    )
+    for figure in ("p50", "p95", "worst", "finished"):
+        assert getattr(batched, figure) == pytest.approx(getattr(exact, figure), abs=1.0)
+    assert batched.cost == pytest.approx(exact.cost, rel=0.05)
+    assert batched.launches == exact.launches
+
+
+def test_an_image_that_another_worker_takes_keeps_no_idle_worker_alive() -> None:
+    # Twenty for the burst, then an image every four seconds: they end themselves one by one, without the Lambda's net.
+    trickle = tuple((float(at), 1) for at in range(45, 1800, 4))
+    scaler = Lambda("ours", limits(idle=WORLD.idle, boot_grace=3600))
+    workload = Workload("then a trickle", (*burst(20_000).cohorts, *trickle))
+    outcome = run(workload, scaler, WORLD, images_per_worker=1000)
+    assert outcome.launches == 20
+    assert outcome.cost < 0.4 * 20 * WORLD.cost(1800)
+
+
+def test_a_wake_up_that_comes_before_sqs_counts_its_image_costs_no_minute() -> None:
+    world = replace(WORLD, read_lag=10.0)
+    waits = [run(burst(1), ours(), world, images_per_worker=SHARE, seed=seed).worst for seed in range(20)]
+    assert max(waits) < 45
+
+
 def test_the_least_cost_is_a_minute_of_one_instance_for_little_and_the_work_for_much() -> None:
     assert least_cost(burst(1), WORLD, 60) == pytest.approx(WORLD.cost(60))
     images = 1_000_000
     work = WORLD.work(images) * WORLD.price / 3600
     assert work <= least_cost(burst(images), WORLD, WORLD.work(images) / 10) <= 1.05 * work
+
+
+def test_the_least_cost_of_what_comes_far_apart_is_a_minute_each_and_of_what_comes_close_one_run() -> None:
+    far, close = (Workload("three", tuple((gap * n, 1) for n in range(3))) for gap in (1000.0, 20.0))
+    assert least_cost(far, WORLD, 5) == pytest.approx(3 * WORLD.cost(60))
+    # Ready at the end of the first one's time, off as soon as the last is there.
+    assert least_cost(close, WORLD, 5) == pytest.approx(WORLD.cost(60))
+    assert least_cost(close, WORLD, 0.3) < 1.01 * WORLD.cost(60)
+
+
+def test_the_least_cost_without_foresight_is_of_more_instances_in_the_time_after_the_boot() -> None:
+    images = 20_000
+    seen, unseen = (least_cost(burst(images), WORLD, 60, from_zero=late) for late in (False, True))
+    assert seen < unseen <= 7 * WORLD.cost(60)
 
 
 def test_an_estimate_takes_no_more_instances_than_the_time_demands() -> None:
