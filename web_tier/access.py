@@ -4,27 +4,22 @@ Every address stands in one of the two tables below, or the application does not
 oversight.
 """
 
-import logging
-import time
-from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
 from flask import Flask, current_app, g, request
 
 from novaburst.settings import SettingsError
-from web_tier.bearer import challenge, given_token
+from web_tier.bearer import given_token
 from web_tier.database import Database
+from web_tier.gate import Gate
 from web_tier.problems import Problem
-from web_tier.quota import Kind, Quota, limit_of
+from web_tier.same_origin import SAFE, foreign, unsaid
+from web_tier.sign_in import cookie_token
 from web_tier.token_file import TokenFileError, WatchedTokens
 from web_tier.tokens import Scope, Token
 
-log = logging.getLogger(__name__)
-
 _EXTENSION = "novaburst_access"
-_HOW = "send it as `Authorization: Bearer <token>` (novaburst takes it from NOVABURST_TOKEN)"
 
 _NEEDED = {
     "uploads.upload": Scope.UPLOAD,
@@ -56,88 +51,13 @@ _OPEN = frozenset(
         # These ask for the operator's token themselves.
         "collection.batches",
         "scale.scale",
+        # These are how a browser gets and loses its token.
+        "session.begin",
+        "session.end",
     }
 )
 # Whose body is what `bytes_per_day` counts.
 _BODIES = frozenset({"uploads.upload", "course_clients.classify"})
-
-
-class Access:
-    """The gate of one process. Safe to share between threads."""
-
-    def __init__(self, tokens: WatchedTokens, database: Database, *, clock: Callable[[], float] = time.time) -> None:
-        self._tokens = tokens
-        self._quota = Quota(database, clock=clock)
-        self._clock = clock
-
-    def find(self, text: str) -> Token | None:
-        """The token of this text, if it is one and still good.
-
-        Raises:
-            Problem: 503, the file of tokens cannot be read.
-        """
-        try:
-            token = self._tokens().find(text)
-        except TokenFileError as error:
-            log.error("nobody is let in: %s", error)  # noqa: TRY400 - the text says it all
-            raise Problem(503, "who may come in cannot be looked up just now: try again in a moment") from error
-        return None if token is None or token.expired(datetime.fromtimestamp(self._clock(), UTC)) else token
-
-    def admit(self, text: str | None, scope: Scope) -> Token:
-        """The token of a request that needs this scope, after counting the request.
-
-        Raises:
-            Problem: 401 without a token or with one that is not good, 403 for another scope, 429 beyond its limit.
-        """
-        if text is None:
-            raise Problem(401, f"a token is needed: {_HOW}", headers=challenge())
-        token = self.find(text)
-        if token is None:
-            raise Problem(
-                401,
-                "this token is unknown, revoked or expired: ask whoever runs this server for another",
-                headers=challenge(error="invalid_token"),
-            )
-        if scope not in token.scopes:
-            raise Problem(
-                403,
-                f"the token {token.name!r} has not the scope {scope}: ask whoever runs this server for one that has",
-                headers=challenge(error="insufficient_scope", scope=scope),
-            )
-        self._take(token, Kind.REQUESTS, 1)
-        return token
-
-    def take_body(self, token: Token, size: int | None) -> None:
-        """Count a body before it is read; `size` is None when it does not say how long it is.
-
-        Raises:
-            Problem: 411 for a body of no said length, 413 for one above the limit, 429 beyond it.
-        """
-        limit = limit_of(token, Kind.BYTES)
-        if limit is None:
-            return
-        if size is None:
-            raise Problem(411, f"the token {token.name!r} has a limit on bytes: send the body with a Content-Length")
-        if size > limit.amount:
-            raise Problem(
-                413, f"the body has {size:,} bytes, the token {token.name!r} allows {limit.amount:,} a day: send less"
-            )
-        self._take(token, Kind.BYTES, size)
-
-    def charge_bytes(self, token: Token, size: int) -> None:
-        """Count bytes that went past this server."""
-        self._quota.charge(token, Kind.BYTES, size)
-
-    def _take(self, token: Token, kind: Kind, amount: int) -> None:
-        seconds = self._quota.take(token, kind, amount)
-        limit = limit_of(token, kind)
-        if seconds and limit:
-            of_what = "requests a minute" if kind is Kind.REQUESTS else "bytes a day"
-            raise Problem(
-                429,
-                f"the token {token.name!r} allows {limit.amount:,} {of_what}: come again in {seconds} s",
-                headers={"Retry-After": str(seconds)},
-            )
 
 
 def init_app(app: Flask, tokens: WatchedTokens | None, database: Database) -> None:
@@ -149,7 +69,8 @@ def init_app(app: Flask, tokens: WatchedTokens | None, database: Database) -> No
     known = _OPEN | _NEEDED.keys()
     if unknown := {rule.endpoint for rule in app.url_map.iter_rules()} - known:
         raise RuntimeError(f"whether these addresses need a token is not said: {', '.join(sorted(unknown))}")
-    app.extensions[_EXTENSION] = None if tokens is None else Access(tokens, database)
+    app.extensions[_EXTENSION] = None if tokens is None else Gate(tokens, database)
+    app.before_request(_refuse_other_sites)
     app.before_request(_admit)
 
 
@@ -171,32 +92,71 @@ def watched(path: Path | None) -> WatchedTokens | None:
 
 def charge_bytes(size: int) -> None:
     """Count bytes that the current request's token has sent past this server."""
-    access = _access()
-    if access is not None:
-        access.charge_bytes(g.token, size)
+    gate = _gate()
+    if gate is not None:
+        gate.charge_bytes(g.token, size)
 
 
-def may_see_names() -> bool:
-    """Whether whoever asks may see what others have uploaded: everybody, unless tokens are needed for results."""
-    access = _access()
-    if access is None:
+def needed() -> bool:
+    """Whether this server asks for tokens."""
+    return _gate() is not None
+
+
+def find(text: str) -> Token | None:
+    """The token of this text, if it is one and still good, where tokens are needed.
+
+    Raises:
+        Problem: 503, the file of tokens cannot be read.
+    """
+    gate = _gate()
+    return None if gate is None else gate.find(text)
+
+
+def granted(scope: Scope | None = None) -> bool:
+    """Whether the current request needs no token or has a good one, of this scope if one is given.
+
+    While the file of tokens cannot be read, none is good.
+    """
+    if not needed():
         return True
-    text = given_token(request.headers.get("Authorization"))
-    token = access.find(text) if text is not None else None
-    return token is not None and Scope.RESULTS in token.scopes
+    text = _given()
+    try:
+        token = None if text is None else find(text)
+    except Problem:
+        return False
+    return token is not None and (scope is None or scope in token.scopes)
 
 
 def _admit() -> None:
-    access, endpoint = _access(), request.endpoint or ""
+    gate, endpoint = _gate(), request.endpoint or ""
     scope = _NEEDED.get(endpoint)
     # OPTIONS only names an address's methods.
-    if access is None or scope is None or request.method == "OPTIONS":
+    if gate is None or scope is None or request.method == "OPTIONS":
         return
-    g.token = access.admit(given_token(request.headers.get("Authorization")), scope)
+    g.token = gate.admit(_given(), scope)
     if endpoint in _BODIES:
         chunked = "Transfer-Encoding" in request.headers
-        access.take_body(g.token, None if chunked else request.content_length or 0)
+        gate.take_body(g.token, None if chunked else request.content_length or 0)
 
 
-def _access() -> Access | None:
-    return cast(Access | None, current_app.extensions[_EXTENSION])
+def _refuse_other_sites() -> None:
+    """What changes something is never done because another site's page has made a browser ask for it."""
+    if request.method in SAFE:
+        return
+    said = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    by_cookie = cookie_token() is not None and given_token(request.headers.get("Authorization")) is None
+    if foreign(*said, request.host) or (by_cookie and unsaid(*said)):
+        raise Problem(
+            403,
+            "your browser says that a page of another site has sent this, or does not say that none has: use this"
+            " server's own page",
+        )
+
+
+def _given() -> str | None:
+    """The token in the header, or else in the cookie that a person's browser keeps."""
+    return given_token(request.headers.get("Authorization")) or cookie_token()
+
+
+def _gate() -> Gate | None:
+    return cast(Gate | None, current_app.extensions[_EXTENSION])

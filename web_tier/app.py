@@ -20,6 +20,7 @@ from web_tier import (
     problems,
     results,
     scale,
+    session,
     uploads,
 )
 from web_tier.logs import log_to_stderr
@@ -59,6 +60,7 @@ def create_app(settings: WebSettings | None = None) -> Flask:
         events,
         fleet,
         scale,
+        session,
         description,
         course_clients,
     ):

@@ -81,7 +81,7 @@ def document(settings: WebSettings) -> Node:
         **_access(settings.token_file is not None),
     }
     paths: Node = {}
-    for name in ("upload", "results", "batches", "fleet", "health"):
+    for name in ("upload", "results", "batches", "fleet", "session", "health"):
         paths |= _part(name, limits)
     components = _part("components", limits)
     components["schemas"] = {**_part("schemas", limits), **_schemas()}
@@ -94,7 +94,7 @@ def _access(needed: bool) -> dict[str, str]:
         return {"upload": "[]", "results": "[]", "whether": "This server asks for none."}
     return {
         "whether": "This server asks for it.",
-        **{scope.value: f"[{{token: [{scope}]}}]" for scope in Scope},
+        **{scope.value: f"[{{token: [{scope}]}}, {{session: [{scope}]}}]" for scope in Scope},
     }
 
 

@@ -10,13 +10,14 @@ from flask import Blueprint, Response, jsonify
 from novaburst.queues import QueueAttributesError
 from scaling_lambda.fleet import State
 from scaling_lambda.observe import ObservationError
-from web_tier.access import may_see_names
+from web_tier.access import granted
 from web_tier.images import failure_json, moment, outcome
 from web_tier.problems import Problem
 from web_tier.reachability import reason
 from web_tier.readiness import State as Readiness
 from web_tier.readiness import told
 from web_tier.tier import tier
+from web_tier.tokens import Scope
 
 blueprint = Blueprint("health", __name__)
 
@@ -75,7 +76,7 @@ def state_of_affairs() -> dict[str, Any]:
     except (BotoCoreError, ClientError, ObservationError) as error:
         affairs |= {"status": "degraded", "reason": f"the fleet cannot be described: {reason(error)}"}
     affairs["images"] = parts.store.counts().as_json()
-    affairs["recent"] = _latest() if may_see_names() else []
+    affairs["recent"] = _latest() if granted(Scope.RESULTS) else []
     return affairs
 
 

@@ -8,6 +8,8 @@ from flask import Blueprint, Response, jsonify, make_response, render_template, 
 
 from novaburst.bounds import RETENTION_DAYS
 from novaburst.error_codes import REMEDIES, ErrorCode
+from web_tier import access, sign_in
+from web_tier.browser_policy import OWN_SCRIPTS
 from web_tier.health import state_of_affairs
 from web_tier.images import as_json, moment
 from web_tier.problems import Problem
@@ -17,16 +19,6 @@ blueprint = Blueprint("pages", __name__, template_folder="templates", static_fol
 
 # Images on one page; list.js shows as many.
 _PAGE = 60
-_HEADERS = {
-    # Nothing is fetched from elsewhere, nothing runs inline; previews are blobs of the browser's own.
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self';"
-        " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-}
 
 
 @blueprint.get("/")
@@ -34,7 +26,7 @@ def home() -> Response:
     """The upload page for a person, the status for a program that asks for JSON or plain text."""
     kind = request.accept_mimetypes.best_match(("text/html", "application/json", "text/plain")) or "text/html"
     if kind == "text/html":
-        response = _page(None)
+        response = _page(None) if access.granted() else sign_in.page(None)
     elif kind == "application/json":
         response = jsonify(state_of_affairs())
     else:
@@ -75,10 +67,11 @@ def _page(batch: str | None, **shown: Any) -> Response:
             limit=f"{settings.max_image_bytes / 2**20:.3g} MB",
             too_large=REMEDIES[ErrorCode.TOO_LARGE],
             days=RETENTION_DAYS,
+            signed_in=access.needed() and sign_in.cookie_token() is not None,
             **shown,
         )
     )
-    response.headers.update(_HEADERS)
+    response.headers.update(OWN_SCRIPTS)
     return response
 
 

@@ -68,7 +68,7 @@ class Problem(Exception):  # noqa: N818 - the RFC's noun
 
 def init_app(app: Flask) -> None:
     """Answer every error of the application as a problem."""
-    app.register_error_handler(Problem, Problem.response)
+    app.register_error_handler(Problem, lambda problem: problem.response())
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(BotoCoreError, _aws_error)
     app.register_error_handler(ClientError, _aws_error)

@@ -8,12 +8,13 @@ import { forgetPictures } from "./pictures.js";
 import { batches, forgetBatch, rememberBatch } from "./remembered.js";
 import { Stream } from "./stream.js";
 import { NotSentError, Uploads } from "./uploads.js";
-import { day, megabytes, names, number, some } from "./words.js";
+import { day, megabytes, names, number, refusal, some } from "./words.js";
 
 // Changes within this time are drawn together, in milliseconds; a drawing that took long is followed by a longer pause.
 const DRAW = 80;
 // Between two announcements to those who listen to the page, in milliseconds.
 const SAY = 5000;
+const AWAY = "The server cannot be reached. Check the connection, then try again.";
 
 const element = (id) => document.getElementById(id);
 const app = element("app");
@@ -117,7 +118,7 @@ function openBatch() {
   if (batch.id) return batch.id;
   opening ??= fetch("/api/v1/batches", { method: "POST" })
     .then(async (response) => {
-      if (!response.ok) throw new Error();
+      if (!response.ok) throw new NotSentError(refusal(response.status) ?? AWAY);
       const made = await response.json();
       batch.id = made.batch;
       history.replaceState(null, "", made.page);
@@ -125,9 +126,7 @@ function openBatch() {
       stream.follow();
       return batch.id;
     })
-    .catch(() => {
-      throw new NotSentError("The server cannot be reached. Check the connection, then try again.");
-    })
+    .catch((error) => { throw error instanceof NotSentError ? error : new NotSentError(AWAY); })
     .finally(() => { opening = null; });
   return opening;
 }
@@ -224,7 +223,7 @@ function listenToActions() {
       await forget();
       location.assign("/");
     } else {
-      dialog.querySelector(".error").textContent = "It could not be deleted just now. Try again in a moment.";
+      dialog.querySelector(".error").textContent = refusal(response?.status) ?? "It could not be deleted just now. Try again in a moment.";
       dialog.querySelector(".error").hidden = false;
     }
   });

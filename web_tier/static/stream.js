@@ -1,4 +1,6 @@
 // What happens to the batch, as the server tells it: by server-sent events, or by asking where there is no stream.
+import { refusal } from "./words.js";
+
 const POLL = 2000;
 // After how many answers to ask for a stream again.
 const POLLS = 5;
@@ -47,6 +49,7 @@ export class Stream {
         headers: { Accept: "application/json" },
       });
       if (response.status === 404) return this.#end("deleted");
+      if (refusal(response.status)) return this.#refused(refusal(response.status));
       if (!response.ok) throw new Error(`the server answered ${response.status}`);
       const news = await response.json();
       this.#well();
@@ -74,6 +77,13 @@ export class Stream {
     this.#well();
     this.#batch.allTold();
     if (reason === "deleted") this.#tell("deleted");
+  }
+
+  // Nothing comes before the person has signed in again; coming back to this tab follows once more.
+  #refused(words) {
+    this.#timer = null;
+    this.#well();
+    this.#tell(words);
   }
 
   #ill() {

@@ -1,4 +1,6 @@
 // Sends files in groups, a few requests at once, each again under the same Idempotency-Key when it fails.
+import { refusal } from "./words.js";
+
 const REQUESTS_AT_ONCE = 3;
 const GROUP_FILES = 10;
 const GROUP_BYTES = 8 * 2 ** 20;
@@ -99,7 +101,7 @@ export class Uploads {
     const { status, body, after } = await post(address, group, (bytes) => this.#progress(group, bytes));
     if (body?.images?.length) return body;
     const gone = status === 404 ? "This batch was deleted or has expired. Start a new batch and add the files there." : null;
-    const words = gone ?? body?.remedy ?? body?.detail ?? `The server answered ${status}. Try again in a moment.`;
+    const words = gone ?? refusal(status) ?? body?.remedy ?? body?.detail ?? `The server answered ${status}. Try again in a moment.`;
     throw Object.assign(new NotSentError(words), { again: WORTH_ANOTHER.includes(status), after });
   }
 

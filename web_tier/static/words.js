@@ -42,3 +42,10 @@ export function names(items) {
   const shown = items.slice(0, 3).map((item) => item.name).join(", ");
   return items.length > 3 ? `${shown} and ${some(items.length - 3, "other")}` : shown;
 }
+
+// Why a token is not enough, in words; null for any other answer.
+export function refusal(status) {
+  if (status === 401) return "You are signed out. Open this server in another tab, sign in there, then try again here.";
+  if (status === 403) return "Your token does not allow this. Ask whoever runs this server for another one.";
+  return null;
+}
