@@ -118,4 +118,5 @@ def started(state: Path, *options: str, environment: Mapping[str, str] | None = 
     finally:
         cloud.stop()
         for log in sorted((state / "logs").glob("*.log")):
-            print(f"--- {log.name}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-40:]))
+            tail = "\n".join(log.read_text(errors="replace").splitlines()[-40:])
+            print(f"--- {log.name}\n{tail}", file=sys.stderr)
