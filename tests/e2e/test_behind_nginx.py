@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import threading
 from collections import Counter
@@ -66,6 +67,26 @@ def test_while_the_web_tier_is_away_programs_are_told_to_come_back_and_the_cours
         # Any answer but a 200 would lose the image for good; on a dropped connection they send it again.
         with pytest.raises(requests.ConnectionError):
             requests.post(nginx.url, files={"inputFile": ("a.jpg", b"x")}, timeout=30)
+
+
+def test_beyond_the_requests_that_the_web_tier_takes_programs_are_put_off_and_the_courses_clients_dropped(
+    tmp_path: Path,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, socket.socket() as first:
+        # A web tier of one thread, which never answers.
+        one = {"NOVABURST_WEB_WORKERS": "1", "NOVABURST_WEB_THREADS": "1"}
+        with before(bound_to(silent.getsockname()[1], **one), tmp_path) as nginx:
+            first.connect(("127.0.0.1", nginx.port))
+            first.sendall(b"GET /api/v1/status HTTP/1.1\r\nHost: n\r\n\r\n")
+            silent.settimeout(60)
+            held = silent.accept()[0]
+            reply = requests.post(f"{nginx.url}/api/v1/upload", files={"photo": b"x" * 10_000_000}, timeout=60)
+            assert (reply.status_code, reply.headers["Content-Type"]) == (503, "application/problem+json")
+            assert int(reply.headers["Retry-After"]) >= 1
+            assert reply.json()["status"] == 503
+            with pytest.raises(requests.ConnectionError):
+                requests.post(nginx.url, files={"inputFile": ("a.jpg", b"x")}, timeout=60)
+            held.close()
 
 
 def test_events_come_through_while_their_stream_is_open(cloud: Cloud, nginx: Nginx) -> None:
