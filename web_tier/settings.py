@@ -38,6 +38,9 @@ class WebSettings(Settings):
     scale_token_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
     # The file of tokens for uploads and results, as `novaburst token` writes it. None means that nobody needs one.
     token_file: Path | None = None
+    # What nginx shows and signs with, in PEM: with both it speaks TLS. Only paths that need no quotes in its file.
+    tls_certificate: Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/+@-]+$")] | None = None
+    tls_key: Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/+@-]+$")] | None = None
 
     def scaling(self) -> ScalingSettings:
         """The scaling Lambda's settings as this machine's environment has them.
@@ -49,6 +52,14 @@ class WebSettings(Settings):
             return ScalingSettings.load({**os.environ, **presets.of_the_lambda(), "NOVABURST_PREFIX": self.prefix})
         except (ScalingSettingsError, presets.PresetError) as error:
             raise SettingsError(str(error)) from error
+
+    @property
+    def max_waits(self) -> int:
+        """Uploads that wait for their results in one process; whoever comes later is told at once what is pending.
+
+        The course's clients wait in any case: they cannot ask again.
+        """
+        return max(1, self.web_threads // 2)
 
     @property
     def store_path(self) -> Path:

@@ -63,6 +63,8 @@ class Tier:
     notifier: Notifier
     # One for each stream of events that may still be opened: a stream holds a thread.
     streams: threading.BoundedSemaphore
+    # One for each upload that may still wait for its results: that holds a thread, too.
+    waits: threading.BoundedSemaphore
     # Ends the tier's threads in the order in which work passes through them.
     close: Callable[[], None]
 
@@ -121,6 +123,7 @@ def build(settings: WebSettings) -> Tier:
         answers=Answers(store, deployment.out_bucket, notifier),
         notifier=notifier,
         streams=threading.BoundedSemaphore(settings.max_streams),
+        waits=threading.BoundedSemaphore(settings.max_waits),
         close=close,
     )
 

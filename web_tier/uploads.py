@@ -69,7 +69,7 @@ def _answer(taken: Sequence[Taken], batch: str, shortfall: str | None, seconds: 
     if asks_for_page():
         # A browser without JavaScript has sent the page's form.
         return redirect(url_for("pages.batch", batch=batch), 303)
-    answers = tier().answers.wait_for(accepted, seconds) if seconds else {}
+    answers = _results(accepted, seconds)
     images = [answers.get(one.image.id, one.image) for one in taken if one.accepted]
     response = jsonify(
         batch=batch,
@@ -82,6 +82,16 @@ def _answer(taken: Sequence[Taken], batch: str, shortfall: str | None, seconds: 
     response.status_code = 202 if any(image.pending for image in images) else 200
     response.headers["Location"] = url_for("results.batch", batch=batch)
     return response
+
+
+def _results(accepted: Sequence[str], seconds: float) -> dict[str, Image]:
+    """The images after the wait; none where nobody waits, or so many do that no thread would be left for uploads."""
+    if not seconds or not tier().waits.acquire(blocking=False):
+        return {}
+    try:
+        return tier().answers.wait_for(accepted, seconds)
+    finally:
+        tier().waits.release()
 
 
 def _batch(given: str | None) -> str | None:

@@ -1,12 +1,14 @@
 import json
 import socket
 import threading
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import boto3
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from urllib3.filepost import encode_multipart_formdata
 from werkzeug.test import EnvironBuilder, run_wsgi_app
@@ -15,6 +17,7 @@ from novaburst.contract import Request
 from tests.aws.web_tier.conftest import Fleet
 from web_tier.deployment import Deployment
 from web_tier.settings import WebSettings
+from web_tier.tier import tier_of
 
 FORM = "multipart/form-data; boundary=b0undary"
 
@@ -71,6 +74,19 @@ def test_a_wait_that_runs_out_is_a_202_with_what_is_pending(client: FlaskClient)
     reply = upload(client, ("cat.jpg", b"label:cat"), query="?wait=0.1")
     assert reply.status_code == 202
     assert reply.json["images"][0]["state"] == "pending"
+
+
+def test_an_upload_does_not_wait_where_so_many_do_that_no_thread_would_be_left(app: Flask, client: FlaskClient) -> None:
+    parts = tier_of(app)
+    for _ in range(parts.settings.max_waits):
+        assert parts.waits.acquire(blocking=False)
+    began = time.monotonic()
+    reply = upload(client, ("cat.jpg", b"label:cat"), query="?wait=120")
+    assert (reply.status_code, reply.json["images"][0]["state"]) == (202, "pending")
+    assert time.monotonic() - began < 60
+    parts.waits.release()
+    upload(client, ("cat.jpg", b"label:cat"), query="?wait=0.1")
+    assert parts.waits.acquire(blocking=False)
 
 
 @pytest.mark.parametrize("wait", ["soon", "-1", "nan", "", "inf", "1_0", "%201", "٣", "1e"])
