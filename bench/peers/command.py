@@ -1,6 +1,7 @@
 """`python -m bench peers [--quick] [NAME ...]`: the same model, photos and client for each peer, one after another."""
 
 import importlib
+import logging
 import os
 import re
 import subprocess
@@ -22,16 +23,20 @@ from bench.peers.peer import Peer
 from bench.peers.report import Grid, Missing, figures, parts, section, wins, with_section
 from bench.worker_photos import photos
 
+log = logging.getLogger(__name__)
+
 NAMES = ("novaburst", "flask", "celery", "litserve", "bentoml", "ray")
 RESULTS = PROJECT / "bench" / "RESULTS.md"
 _MODEL = PROJECT / ".novaburst" / "models" / "efficientnet_lite0"
+# What a cell of the table holds of an error; all of it is logged.
+_WHY_CHARS = 200
 _CORES = len(os.sched_getaffinity(0))
 
 
 def measure_all(names: Sequence[str] = NAMES, *, quick: bool) -> list[Seen | Missing]:
     """Measure these and print the tables; the full measurement of all is written into `bench/RESULTS.md`."""
     subprocess.run([sys.executable, "-m", "worker_ami.bake", "--out", str(_MODEL)], cwd=PROJECT, check=True)
-    model = PhotoModel(_MODEL)
+    model, load = PhotoModel(_MODEL), os.getloadavg()[0]
     content = [Photo(data, model.classify(data)) for data in photos(KIND)]
     results = [_measured(name, content, quick=quick) for name in names]
     console = Console(width=200)
@@ -40,7 +45,7 @@ def measure_all(names: Sequence[str] = NAMES, *, quick: bool) -> list[Seen | Mis
     for line in wins(results, _CORES):
         console.print(f"a peer is better: {line}")
     if not quick and tuple(names) == NAMES:
-        text = section(results, _CORES, _machine(), "python -m bench peers")
+        text = section(results, _CORES, _machine(load), "python -m bench peers")
         RESULTS.write_text(with_section(RESULTS.read_text() if RESULTS.exists() else "", text))
     return results
 
@@ -58,10 +63,17 @@ def _measured(name: str, content: Sequence[Photo], *, quick: bool) -> Seen | Mis
     sys.stderr.write(f"{datetime.now(UTC):%H:%M:%S} {peer.way}\n")
     try:
         return measure(peer, content, _MODEL, QUICK if quick else Size())
-    # The others are measured all the same, and the table says why this one is not.
     except (PeerMissingError, RuntimeError) as error:
-        sys.stderr.write(f"{name}: {error}\n")
-        return Missing(peer, " ".join(str(error).split())[:200])
+        log.error("%s: %s", name, error)  # noqa: TRY400
+        return Missing(peer, _in_short(error))
+    # The others are measured all the same, and the table says why this one is not.
+    except Exception as error:
+        log.exception("%s", name)
+        return Missing(peer, _in_short(error))
+
+
+def _in_short(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:_WHY_CHARS]}"
 
 
 def _table(grid: Grid) -> Table:
@@ -71,6 +83,6 @@ def _table(grid: Grid) -> Table:
     return table
 
 
-def _machine() -> str:
+def _machine(load: float) -> str:
     found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    return f"{_CORES} cores ({found[1] if found else 'unknown'}), {datetime.now(UTC):%d %B %Y}"
+    return f"{_CORES} cores ({found[1] if found else 'unknown'}), {datetime.now(UTC):%d %B %Y}, load {load:.1f} before"

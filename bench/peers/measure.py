@@ -14,18 +14,22 @@ from itertools import cycle, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import psutil
+
 from bench.peers.account import Account, Fate, Outcome, account
 from bench.peers.clients import AT_ONCE, PATIENCE_SECONDS, Photo, Target, ask, crowd
 from bench.peers.kills import Campaign, Killed
 from bench.peers.parts import PROJECT, System
 from bench.peers.peer import Peer, Start
+from bench.uploads_memory import pss_mib
 
 KIND = "500x375"
 # Sent before the clock starts, as often as are sent at once.
 _WARM_ROUNDS = 3
 _START_SECONDS = 120.0
 _COLD_PAUSES = (0.01,)
-_LOOK_SECONDS = 0.5
+# A look takes CPU time of its own.
+_LOOK_SECONDS = 1.0
 # Which of a kind is killed, and how soon: the same in each run.
 _SEED = 10
 
@@ -119,11 +123,14 @@ async def _first(system: System, target: Target, photo: Photo) -> Outcome | None
 
 async def _warm(system: System, target: Target, photos: Sequence[Photo], count: int) -> Warm:
     await crowd(target, islice(cycle(photos), _WARM_ROUNDS * AT_ONCE), _never, _nothing, yields=False)
-    peak = _Peak(system)
+    processes = system.processes()
+    peak = _Peak({part: found for part, found in processes.items() if part not in system.aside})
     watching = asyncio.create_task(peak.watch())
-    began, before, client = time.perf_counter(), system.cpu_seconds(), time.process_time()
+    before = _cpu_seconds(processes)
+    began, client = time.perf_counter(), time.process_time()
     outcomes = await crowd(target, islice(cycle(photos), count), _never, _nothing, yields=False)
-    took, after, client = time.perf_counter() - began, system.cpu_seconds(), time.process_time() - client
+    took, client = time.perf_counter() - began, time.process_time() - client
+    after = _cpu_seconds(system.processes())
     watching.cancel()
     with suppress(asyncio.CancelledError):
         await watching
@@ -133,10 +140,25 @@ async def _warm(system: System, target: Target, photos: Sequence[Photo], count: 
     return Warm(
         rate=seen.answered / took,
         account=seen,
-        cpu_ms={part: 1000 * (after[part] - before[part]) / seen.answered for part in after},
+        cpu_ms={part: 1000 * _used(before[part], after[part]) / seen.answered for part in after},
         client_ms=1000 * client / seen.answered,
         memory_mib=peak.parts,
     )
+
+
+def _cpu_seconds(processes: Mapping[str, Sequence[psutil.Process]]) -> dict[str, dict[psutil.Process, float]]:
+    used: dict[str, dict[psutil.Process, float]] = {part: {} for part in processes}
+    for part, found in processes.items():
+        for process in found:
+            # Ray ends processes that it does not need.
+            with suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                used[part][process] = float(times.user + times.system)
+    return used
+
+
+def _used(before: Mapping[psutil.Process, float], after: Mapping[psutil.Process, float]) -> float:
+    return sum(seconds - before.get(process, 0.0) for process, seconds in after.items())
 
 
 def _killed(system: System, target: Target, photos: Sequence[Photo], size: Size) -> Killed:
@@ -145,15 +167,15 @@ def _killed(system: System, target: Target, photos: Sequence[Photo], size: Size)
 
 @dataclass
 class _Peak:
-    """The most that the system's own parts had together at one look, and what each had then."""
+    """The most that processes had together at one look, and what those of each part had then."""
 
-    system: System
+    processes: Mapping[str, Sequence[psutil.Process]]
     parts: dict[str, float] = field(default_factory=dict)
 
     async def watch(self) -> None:
         """Look until cancelled."""
         while True:
-            seen = {name: mib for name, mib in self.system.memory_mib().items() if name not in self.system.aside}
+            seen = {part: sum(map(pss_mib, found)) for part, found in self.processes.items()}
             if sum(seen.values()) > sum(self.parts.values()):
                 self.parts = seen
             await asyncio.sleep(_LOOK_SECONDS)

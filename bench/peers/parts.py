@@ -12,8 +12,6 @@ from pathlib import Path
 
 import psutil
 
-from bench.uploads_memory import pss_mib
-
 PROJECT = Path(__file__).resolve().parents[2]
 # How long a part has to end by itself before it is killed.
 _GRACE_SECONDS = 10.0
@@ -96,7 +94,7 @@ class System:
 
     def victims(self) -> dict[str, list[psutil.Process]]:
         """The processes that may be killed now, by kind: first of all the workers, which hold the model."""
-        own = [one for name, part in self.parts.items() if name not in self.aside for one in part.processes()]
+        own = [one for name, found in self.processes().items() if name not in self.aside for one in found]
         return {"worker": _holding_the_model(own)} | {kind: _named(own, word) for kind, word in self.kinds.items()}
 
     @property
@@ -104,13 +102,9 @@ class System:
         """Whether the first process of one of its parts has ended."""
         return any(part.ended for part in self.parts.values())
 
-    def cpu_seconds(self) -> dict[str, float]:
-        """The CPU time that the processes which live now have used, by part."""
-        return {name: sum(map(_cpu_seconds, part.processes())) for name, part in self.parts.items()}
-
-    def memory_mib(self) -> dict[str, float]:
-        """Proportional share of memory (PSS), by part."""
-        return {name: sum(map(pss_mib, part.processes())) for name, part in self.parts.items()}
+    def processes(self) -> dict[str, list[psutil.Process]]:
+        """The processes that live now, by part."""
+        return {name: part.processes() for name, part in self.parts.items()}
 
     def restart(self) -> None:
         """Start all of its own parts again, as an operator would whose system answers no more."""
@@ -180,11 +174,3 @@ def _named(processes: Sequence[psutil.Process], word: str) -> list[psutil.Proces
             if any(word in part for part in process.cmdline()):
                 found.append(process)
     return found
-
-
-def _cpu_seconds(process: psutil.Process) -> float:
-    try:
-        times = process.cpu_times()
-    except psutil.NoSuchProcess:
-        return 0.0
-    return float(times.user + times.system)
