@@ -144,9 +144,9 @@ def run(cores: Cores, *, quick: bool) -> None:
     Console(width=140).print(table)
 
 
-def main() -> None:
-    """The whole measurement, as `python -m bench` runs it."""
-    run(Cores(), quick=False)
+def main(*, quick: bool) -> None:
+    """The measurement, as `python -m bench` runs it."""
+    run(Cores(), quick=quick)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from bench.deployment import FUNCTION_PREFIX, Deployment
 from tests.e2e.cloud import Cloud, started
 from tests.photos import imagenet_photos
 
-UPLOADS = 1_000
+UPLOADS, QUICK_UPLOADS = 1_000, 200
 _BUCKET = "novaburst-in-bucket"
 
 
@@ -53,36 +53,37 @@ class Mapping:
         time.sleep(2)
 
 
-def upload(cloud: Cloud) -> tuple[float, float]:
+def upload(cloud: Cloud, uploads: int) -> tuple[float, float]:
     """Send the burst as one request of a browser's form; when it began, and the seconds until all was accepted."""
     content = imagenet_photos()[0].path.read_bytes()
-    files = [("photos", (f"{number}.jpg", content)) for number in range(UPLOADS)]
+    files = [("photos", (f"{number}.jpg", content)) for number in range(uploads)]
     began = time.time()
     requests.post(f"{cloud.url}/api/v1/upload", files=files, timeout=300).raise_for_status()
     return began, time.time() - began
 
 
-def measure(cloud: Cloud, deployment: Deployment, mapping: Mapping, url: str) -> Figures:
+def measure(cloud: Cloud, deployment: Deployment, mapping: Mapping, url: str, uploads: int) -> Figures:
     """Two bursts: the first with the wake-up off counts messages, the second with it on does the rest."""
     deployment.wait_for_zero()
     before = deployment.messages(url)
-    upload(cloud)
+    upload(cloud, uploads)
     messages = deployment.messages(url) - before
     deployment.evaluate()
     deployment.wait_for_zero()
     mapping.switch(on=True)
     deployment.warm_up()
     invocations = deployment.invocations("on_wake")
-    began, uploaded = upload(cloud)
+    began, uploaded = upload(cloud, uploads)
     deployment.wait_for_zero()
     mapping.switch(on=False)
     first = min(one.at for one in deployment.capacity_since(began))
     return Figures(uploaded, messages, deployment.invocations("on_wake") - invocations, first - began)
 
 
-def main() -> None:
-    """Measure and print the table."""
-    table = Table(f"{UPLOADS} uploads", "uploaded, s", "wake messages", "invocations", "first call, s")
+def main(*, quick: bool) -> None:
+    """Measure and print the table; the quick form uploads fewer."""
+    uploads = QUICK_UPLOADS if quick else UPLOADS
+    table = Table(f"{uploads} uploads", "uploaded, s", "wake messages", "invocations", "first call, s")
     with (
         tempfile.TemporaryDirectory() as state,
         started(Path(state), "--boot-seconds", "5", "--idle-seconds", "2", "--max-workers", "2") as cloud,
@@ -107,7 +108,7 @@ def main() -> None:
         for name, mapping, url in ways:
             if url == notice_url:
                 notify()
-            figures = measure(cloud, deployment, mapping(), url)
+            figures = measure(cloud, deployment, mapping(), url, uploads)
             table.add_row(
                 name,
                 f"{figures.uploaded:.1f}",

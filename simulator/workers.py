@@ -158,9 +158,13 @@ class Workers:
             # On a notice it gives back what it holds; if it was killed, SQS gives it out again later.
             self._env.process(self._returned(taken))
             raise
-        self._queue.delete(self._env.now, number)
+        self._env.process(self._stored(number))
         self.answers.add(taken, began, seconds, self._world.overhead)
         return seconds
+
+    def _stored(self, number: int) -> Generator[simpy.Event, None, None]:
+        yield self._env.timeout(self._world.storing)
+        self._queue.delete(self._env.now, number)
 
     def _returned(self, cohorts: list[Cohort]) -> Generator[simpy.Event, None, None]:
         yield self._env.timeout(self._world.visibility)

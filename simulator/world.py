@@ -29,6 +29,8 @@ class World:
     pending: float = _PENDING_SECONDS
     # What an image spends outside queue and worker: upload, result and notice.
     overhead: float = 0.2
+    # Of that, from its classification until its message is deleted: so long it is in flight still.
+    storing: float = 0.1
     # How old a read of the fleet or of the queue's counts may be (uniform from 0).
     read_lag: float = 2.0
     # When a message that was held by an instance which vanished is given out again.

@@ -28,18 +28,29 @@ class Lambda:
 
     always_on = False
 
-    def __init__(self, name: str, limits: Limits, *, wake: bool = True, watch: float = 50, poll: float = 5) -> None:
+    def __init__(
+        self,
+        name: str,
+        limits: Limits,
+        *,
+        wake: bool = True,
+        watch: float = 50,
+        poll: float = 5,
+        phase: float | None = None,
+    ) -> None:
+        """`phase`: the schedule's first look, in seconds; by default somewhere in the minute."""
         self.name = name
         self._limits = limits
         self._wakes = wake
         self._watch = watch
         self._poll = poll
+        self._phase = phase
         self._waking = False
 
     @classmethod
-    def seeds(cls, limits: Limits) -> "Lambda":
+    def seeds(cls, limits: Limits, phase: float | None = None) -> "Lambda":
         """The seed's: one instance an evaluation, and an evaluation a minute."""
-        return cls("the seed's steps", replace(limits, policy=Policy.STEP), wake=False, watch=0)
+        return cls("the seed's steps", replace(limits, policy=Policy.STEP), wake=False, watch=0, phase=phase)
 
     def install(self, site: Site) -> None:
         """Begin with the schedule somewhere in its minute."""
@@ -47,7 +58,8 @@ class Lambda:
         self._waking = False
         self._limits = replace(self._limits, images_per_worker=site.images_per_worker, maximum=site.maximum)
         self._observer = Observer(None, site.ec2, "queue", "fleet")  # type: ignore[arg-type] # the model's own EC2
-        site.env.process(self._schedule(site.random.uniform(0, _MINUTE)))
+        somewhere = float(site.random.uniform(0, _MINUTE))
+        site.env.process(self._schedule(somewhere if self._phase is None else self._phase))
 
     def woken(self) -> None:
         """Look a moment later, once for all that is queued until then."""

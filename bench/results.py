@@ -1,0 +1,25 @@
+"""`bench/RESULTS.md`: a section for each benchmark, with the command that made it, the machine and the date."""
+
+import os
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.peers.report import with_section
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+_HEAD = "# Results\n\nEach section is written by the command that it names (`make bench` runs all).\n"
+
+
+def record(title: str, command: str, printed: str) -> None:
+    """Put what a benchmark printed in the place of its section, or at the end."""
+    lines = "\n".join(line.rstrip() for line in printed.strip("\n").splitlines())
+    text = f"## {title}\n\n`{command}` on {machine()}.\n\n```text\n{lines}\n```\n"
+    RESULTS.write_text(with_section(RESULTS.read_text() if RESULTS.exists() else _HEAD, text))
+
+
+def machine() -> str:
+    """Cores, processor, how busy it was (runnable processes in the last quarter of an hour), and the day."""
+    found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[2]
+    return f"{cores} cores ({found[1] if found else 'unknown'}, load {load:.0f}), {datetime.now(UTC):%d %B %Y}"
