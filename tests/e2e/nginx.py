@@ -32,18 +32,22 @@ http {{
 
 
 class Nginx:
-    """A running nginx: its address, its folder of logs and temporary files, and its master process."""
+    """A running nginx: its addresses, its folder of logs and temporary files, and its master process."""
 
-    def __init__(self, folder: Path, port: int, process: "subprocess.Popen[bytes]") -> None:
+    def __init__(self, folder: Path, port: int, tls_port: int, process: "subprocess.Popen[bytes]") -> None:
         self.folder = folder
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
+        # Where the settings name a certificate.
+        self.tls_port = tls_port
+        self.tls_url = f"https://127.0.0.1:{tls_port}"
         self.process = process
 
 
-def site(port: int, environment: Mapping[str, str]) -> str:
+def site(port: int, tls_port: int, environment: Mapping[str, str]) -> str:
     """The site as `python -m web_tier.site` prints it for these settings."""
     command = [sys.executable, "-m", "web_tier.site", "--listen", f"127.0.0.1:{port}"]
+    command += ["--tls-listen", f"127.0.0.1:{tls_port} ssl"]
     return subprocess.run(command, check=True, capture_output=True, text=True, env=dict(environment)).stdout
 
 
@@ -51,8 +55,8 @@ def site(port: int, environment: Mapping[str, str]) -> str:
 def before(environment: Mapping[str, str], folder: Path) -> Iterator[Nginx]:
     """nginx before the web tier of these settings (`NOVABURST_BIND` above all)."""
     folder.mkdir(parents=True, exist_ok=True)
-    port = free_port()
-    (folder / "site.conf").write_text(site(port, environment))
+    port, tls_port = free_port(), free_port()
+    (folder / "site.conf").write_text(site(port, tls_port, environment))
     (folder / "nginx.conf").write_text(_MAIN.format(folder=folder))
     executable = shutil.which("nginx", path=f"{environment.get('PATH', '')}:/usr/sbin")
     assert executable, "nginx is not installed"
@@ -62,7 +66,7 @@ def before(environment: Mapping[str, str], folder: Path) -> Iterator[Nginx]:
     try:
         until(lambda: _listens(port) or process.poll() is not None, 30)
         assert process.poll() is None, (folder / "output").read_text() + (folder / "error.log").read_text()
-        yield Nginx(folder, port, process)
+        yield Nginx(folder, port, tls_port, process)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)

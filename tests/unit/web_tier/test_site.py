@@ -108,3 +108,55 @@ def test_both_units_are_confined_like_the_workers_and_share_one_state_folder() -
         for option in [name for name in confined if name not in {"Restart", "RestartSec"}]:
             assert service[option] == worker["Service"][option], option
         assert service["StateDirectory"] == "novaburst"
+
+
+TLS = {"tls_certificate": "/etc/ssl/novaburst.pem", "tls_key": "/etc/ssl/private/novaburst.key"}
+
+
+def test_with_a_certificate_what_nginx_passes_on_is_the_same_as_without() -> None:
+    plain = render(WebSettings.load(), "80")
+    _, shared = plain.split("    listen 80;\n")
+    shared = shared.split("    # Whoever signs")[0].rstrip()
+    site = "\n".join(
+        line for line in render(WebSettings.load(**TLS), "80").splitlines() if "Strict-Transport" not in line
+    )
+    assert shared in site
+
+
+def test_each_place_that_adds_a_header_keeps_browsers_to_tls_too() -> None:
+    site = render(WebSettings.load(**TLS), "80").split("ssl_session_tickets off;")[1]
+    places = [place for place in re.findall(r"\{([^{}]*)", site) if "add_header" in place]
+    assert len(places) >= 2
+    assert all("add_header Strict-Transport-Security" in place for place in places)
+    assert "Strict-Transport" not in render(WebSettings.load(), "80")
+
+
+@pytest.mark.parametrize(
+    ("listen", "port"),
+    [
+        ("443 ssl default_server", ""),
+        ("127.0.0.1:443 ssl", ""),
+        ("[::]:8443 ssl", ":8443"),
+        ("8443 ssl", ":8443"),
+        ("127.0.0.1:9443 ssl", ":9443"),
+    ],
+)
+def test_the_way_to_tls_names_the_port_where_it_is_not_the_usual_one(listen: str, port: str) -> None:
+    site = render(WebSettings.load(**TLS), "80", listen)
+    assert f"return 308 https://$host{port}$request_uri;" in site
+    assert f"listen {listen};" in site
+
+
+@pytest.mark.parametrize("alone", list(TLS))
+def test_a_certificate_without_its_key_is_refused(alone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"NOVABURST_{alone.upper()}", TLS[alone])
+    result = CliRunner().invoke(main, [])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "set both" in result.stderr
+
+
+@pytest.mark.parametrize("path", ["relative.pem", "/etc/a b.pem", "/etc/a;b.pem", "/etc/$x.pem", "/etc/a{b.pem"])
+def test_a_path_that_nginx_would_read_otherwise_is_refused(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOVABURST_TLS_CERTIFICATE", path)
+    result = CliRunner().invoke(main, [])
+    assert "NOVABURST_TLS_CERTIFICATE" in result.stderr
