@@ -17,7 +17,7 @@ from web_tier.problems import Problem
 from web_tier.same_origin import SAFE, foreign, unsaid
 from web_tier.sign_in import cookie_token
 from web_tier.token_file import TokenFileError, WatchedTokens
-from web_tier.tokens import Scope, Token
+from web_tier.tokens import Scope, Token, token_mark
 
 _EXTENSION = "novaburst_access"
 
@@ -95,6 +95,11 @@ def charge_bytes(size: int) -> None:
     gate = _gate()
     if gate is not None:
         gate.charge_bytes(g.token, size)
+
+
+def owner() -> str | None:
+    """A mark of the current request's token, another for each; None where none is needed."""
+    return None if _gate() is None else token_mark(g.token)
 
 
 def needed() -> bool:

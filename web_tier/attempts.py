@@ -17,6 +17,7 @@ from uuid import UUID, uuid4
 
 from flask import request
 
+from web_tier.access import owner
 from web_tier.database import Database
 from web_tier.parts import Part
 from web_tier.problems import Problem
@@ -36,7 +37,7 @@ OTHER_REQUEST = "this Idempotency-Key belongs to a request with other content: u
 
 
 def idempotency_key() -> str | None:
-    """The key of the current request, if it has one.
+    """The key of the current request, if it has one; where tokens are needed, each token has keys of its own.
 
     Raises:
         Problem: 400 for a key that is empty, too long, or not of printable ASCII.
@@ -44,7 +45,7 @@ def idempotency_key() -> str | None:
     key = request.headers.get("Idempotency-Key")
     if key is not None and not _KEY.fullmatch(key):
         raise Problem(400, f"Idempotency-Key must be 1 to 255 printable ASCII characters, not {key[:40]!r}")
-    return key
+    return key if key is None or owner() is None else f"{owner()} {key}"
 
 
 class Attempt:

@@ -6,11 +6,9 @@ from enum import StrEnum
 
 from web_tier.database import Database
 from web_tier.limiter import Limit, spend, wait_seconds
-from web_tier.tokens import Token
+from web_tier.tokens import Token, token_mark
 
 MINUTE_SECONDS, DAY_SECONDS = 60, 86_400
-# Enough of a hash to tell tokens apart, and too little to be one.
-_KEPT_OF_HASH = 16
 
 
 class Kind(StrEnum):
@@ -46,7 +44,7 @@ class Quota:
         limit = limit_of(token, kind)
         if limit is None:
             return 0
-        key, now = token.sha256[:_KEPT_OF_HASH], int(self._clock() * 1_000_000)
+        key, now = token_mark(token), int(self._clock() * 1_000_000)
         with self._database.noting() as db:
             row = db.execute("SELECT until FROM quotas WHERE token = ? AND kind = ?", (key, kind)).fetchone()
             until = spend(limit, row[0] if row else 0, amount, now)

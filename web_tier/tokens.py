@@ -16,7 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from novaburst.bounds import LEAST_BYTES_PER_DAY, MOST_BYTES_PER_DAY, MOST_REQUESTS_PER_MINUTE
 
 # By its start a token is known for what it is, by people and by programs that search texts for secrets.
-MARK = "nbt_"
+_START = "nbt_"
 _RANDOM_BYTES = 32
 
 
@@ -29,6 +29,8 @@ class Scope(StrEnum):
     RESULTS = "results"
 
 
+# Enough of a hash to tell tokens apart, and too little to be one.
+_MARK_DIGITS = 16
 # How a token may be called.
 NAME = r"[a-z0-9][a-z0-9._-]{0,63}"
 
@@ -97,9 +99,14 @@ class Tokens(BaseModel):
 
 def new_text() -> str:
     """The text of a new token; it is shown to its owner once and kept nowhere."""
-    return MARK + secrets.token_urlsafe(_RANDOM_BYTES)
+    return _START + secrets.token_urlsafe(_RANDOM_BYTES)
 
 
 def digest(text: str) -> str:
     """The SHA-256 of a token's text, in hex."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def token_mark(token: Token) -> str:
+    """What the store calls a token: never the same as another's, and a new token's of an old name is another."""
+    return token.sha256[:_MARK_DIGITS]

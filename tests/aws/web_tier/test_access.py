@@ -233,6 +233,20 @@ def test_with_a_limit_on_bytes_a_body_must_say_how_long_it_is(client: FlaskClien
     assert upload(client, free, 9, environ_overrides=unsaid).status_code == 202
 
 
+def test_each_token_has_idempotency_keys_of_its_own(client: FlaskClient, keys: Keys) -> None:
+    lab, home = keys.new("lab"), keys.new("home")
+    for address, about in (
+        ("/api/v1/batches", {}),
+        ("/api/v1/upload", {"data": b"label:cat", "content_type": "image/jpeg"}),
+    ):
+        # To come to another's batch, it would be enough to guess a key and the content.
+        batches = [
+            client.post(address, headers=who | {"Idempotency-Key": "cat"}, **about).json["batch"]
+            for who in (lab, lab, home)
+        ]
+        assert batches[0] == batches[1] != batches[2]
+
+
 def test_a_file_that_went_straight_to_s3_is_counted_once_it_is_said_to_be_there(
     client: FlaskClient, keys: Keys
 ) -> None:
