@@ -14,8 +14,12 @@ _HEAD = "# Results\n\nEach section is written by the command that it names (`mak
 def record(title: str, command: str, printed: str) -> None:
     """Put what a benchmark printed in the place of its section, or at the end."""
     lines = "\n".join(line.rstrip() for line in printed.strip("\n").splitlines())
-    text = f"## {title}\n\n`{command}` on {machine()}.\n\n```text\n{lines}\n```\n"
-    RESULTS.write_text(with_section(RESULTS.read_text() if RESULTS.exists() else _HEAD, text))
+    write(f"## {title}\n\n`{command}` on {machine()}.\n\n```text\n{lines}\n```\n")
+
+
+def write(section: str) -> None:
+    """Put a section, from its title on, in the place of the one of that title, or at the end."""
+    RESULTS.write_text(with_section(RESULTS.read_text() if RESULTS.exists() else _HEAD, section))
 
 
 def machine() -> str:

@@ -2,10 +2,3 @@
 
 The servers run in environments of their own, where little of the project can be imported: this file imports nothing.
 """
-
-
-def main() -> None:
-    """The whole measurement, as `python -m bench` runs it."""
-    from bench.peers.command import measure_all  # noqa: PLC0415
-
-    measure_all(quick=False)

@@ -16,7 +16,7 @@ from novaburst.contract import new_id
 AT_ONCE = 32
 # A photo without an answer is given up after this long: more than any peer's own limit; and where clients repeat
 # requests, more than the three times that SQS may hide a message of workers that are killed.
-PATIENCE_SECONDS = {False: 100.0, True: 200.0}
+PATIENCE_SECONDS = {False: 65.0, True: 200.0}
 # While processes are killed: whoever has waited this long lets another photo start, so that a hung one stops nobody.
 YIELD_SECONDS = 2.0
 _BOUNDARY = "bench-boundary"

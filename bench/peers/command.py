@@ -2,52 +2,48 @@
 
 import importlib
 import logging
-import os
-import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from bench.peers.clients import Photo
-from bench.peers.environments import PeerMissingError
+from bench.peers.environments import CORES, PeerMissingError
 from bench.peers.measure import KIND, QUICK, Seen, Size, measure
 from bench.peers.model import PhotoModel
 from bench.peers.parts import PROJECT
 from bench.peers.peer import Peer
-from bench.peers.report import Grid, Missing, figures, parts, section, wins, with_section
+from bench.peers.report import Grid, Missing, figures, parts, section, wins
+from bench.results import machine, write
 from bench.worker_photos import photos
 
 log = logging.getLogger(__name__)
 
 NAMES = ("novaburst", "flask", "celery", "litserve", "bentoml", "ray")
-RESULTS = PROJECT / "bench" / "RESULTS.md"
 _MODEL = PROJECT / ".novaburst" / "models" / "efficientnet_lite0"
 # What a cell of the table holds of an error; all of it is logged.
 _WHY_CHARS = 200
-_CORES = len(os.sched_getaffinity(0))
 
 
-def measure_all(names: Sequence[str] = NAMES, *, quick: bool) -> list[Seen | Missing]:
+def measure_all(names: Sequence[str], *, quick: bool) -> None:
     """Measure these and print the tables; the full measurement of all is written into `bench/RESULTS.md`."""
+    # Before this command itself makes it busy.
+    here = machine()
     subprocess.run([sys.executable, "-m", "worker_ami.bake", "--out", str(_MODEL)], cwd=PROJECT, check=True)
-    model, load = PhotoModel(_MODEL), os.getloadavg()[0]
+    model = PhotoModel(_MODEL)
     content = [Photo(data, model.classify(data)) for data in photos(KIND)]
     results = [_measured(name, content, quick=quick) for name in names]
     console = Console(width=200)
-    for grid in (figures(results, _CORES), parts(results)):
+    for grid in (figures(results, CORES), parts(results)):
         console.print(_table(grid))
-    for line in wins(results, _CORES):
+    for line in wins(results, CORES):
         console.print(f"a peer is better: {line}")
     if not quick and tuple(names) == NAMES:
-        text = section(results, _CORES, _machine(load), "python -m bench peers")
-        RESULTS.write_text(with_section(RESULTS.read_text() if RESULTS.exists() else "", text))
-    return results
+        write(section(results, CORES, here, "python -m bench peers"))
 
 
 @click.command()
@@ -81,8 +77,3 @@ def _table(grid: Grid) -> Table:
     for row in grid.rows:
         table.add_row(*row)
     return table
-
-
-def _machine(load: float) -> str:
-    found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    return f"{_CORES} cores ({found[1] if found else 'unknown'}), {datetime.now(UTC):%d %B %Y}, load {load:.1f} before"

@@ -40,11 +40,15 @@ def environment(name: str) -> Path:
     return folder / "bin"
 
 
-def variables(bin_folder: Path, model: Path) -> dict[str, str]:
-    """The environment of a peer's servers: its commands, the project's modules, the model, and a thread a process."""
+def variables(bin_folder: Path, model: Path, folder: Path) -> dict[str, str]:
+    """The environment of a peer's servers: its commands, the project's modules, the model, and a thread a process.
+
+    Whatever they leave behind when they are killed lies in `folder`.
+    """
     return {
         "PATH": f"{bin_folder}:{os.environ['PATH']}",
-        "HOME": os.environ["HOME"],
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
         "PYTHONPATH": str(PROJECT),
         MODEL_VARIABLE: str(model),
         "OMP_NUM_THREADS": "1",

@@ -16,10 +16,9 @@ def start(folder: Path, model: Path) -> Iterator[System]:
     """`bentoml serve`, without its reports of usage to its makers."""
     bin_folder, port = environment("bentoml"), free_port()
     command = [str(bin_folder / "bentoml"), "serve", "bench.peers.bentoml.server:Photos"]
-    settings = variables(bin_folder, model) | {
+    settings = variables(bin_folder, model, folder) | {
         "PEERS_WORKERS": str(CORES),
         "BENTOML_DO_NOT_TRACK": "True",
-        "BENTOML_HOME": str(folder / "home"),
     }
     with starter(folder) as parts:
         began = time.perf_counter()

@@ -13,7 +13,7 @@ from local_cloud.preflight import free_port
 # Requests that wait in the front end; more than the client has under way.
 _THREADS = 128
 _FRONT_END = (
-    *("--worker-class", "gthread", "--threads", str(_THREADS), "--timeout", "100"),
+    *("--worker-class", "gthread", "--threads", str(_THREADS), "--timeout", "65"),
     "bench.peers.celery.server:app",
 )
 _POOL = ("--app", "bench.peers.celery.tasks", "worker", "--concurrency", str(CORES), "--loglevel", "WARNING")
@@ -25,7 +25,7 @@ def start(folder: Path, model: Path) -> Iterator[System]:
     bin_folder, port, redis_port = environment("celery"), free_port(), free_port()
     redis = [executable("redis-server", "redis-server"), "--port", str(redis_port), "--bind", "127.0.0.1"]
     redis += ["--dir", str(folder), "--save", ""]
-    settings = variables(bin_folder, model) | {"PEERS_REDIS": f"redis://127.0.0.1:{redis_port}/0"}
+    settings = variables(bin_folder, model, folder) | {"PEERS_REDIS": f"redis://127.0.0.1:{redis_port}/0"}
     with starter(folder) as parts:
         began = time.perf_counter()
         parts.start("redis", redis, settings)

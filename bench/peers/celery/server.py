@@ -5,7 +5,7 @@ from flask import Flask, request
 from bench.peers.celery.tasks import classify as task
 
 # Below the time that gunicorn gives a request.
-RESULT_SECONDS = 90
+RESULT_SECONDS = 60
 
 app = Flask(__name__)
 

@@ -18,7 +18,7 @@ def start(folder: Path, model: Path) -> Iterator[System]:
     command = [str(bin_folder / "gunicorn"), "--workers", str(CORES), "--bind", f"127.0.0.1:{port}"]
     with starter(folder) as parts:
         began = time.perf_counter()
-        parts.start("gunicorn", [*command, "bench.peers.flask.server:app"], variables(bin_folder, model))
+        parts.start("gunicorn", [*command, "bench.peers.flask.server:app"], variables(bin_folder, model, folder))
         yield System(f"http://127.0.0.1:{port}/", parts.parts, began)
 
 

@@ -18,7 +18,7 @@ def start(folder: Path, model: Path) -> Iterator[System]:
     command = [str(bin_folder / "python"), "-m", "bench.peers.litserve.server", str(port), str(CORES)]
     with starter(folder) as parts:
         began = time.perf_counter()
-        parts.start("litserve", command, variables(bin_folder, model))
+        parts.start("litserve", command, variables(bin_folder, model, folder))
         yield System(f"http://127.0.0.1:{port}/", parts.parts, began)
 
 

@@ -16,7 +16,7 @@ from local_cloud.preflight import free_port
 def start(folder: Path, model: Path) -> Iterator[System]:
     """One process that starts Ray, without its reports of usage to its makers."""
     bin_folder, port = environment("ray"), free_port()
-    settings = variables(bin_folder, model) | {"RAY_USAGE_STATS_ENABLED": "0"}
+    settings = variables(bin_folder, model, folder) | {"RAY_USAGE_STATS_ENABLED": "0"}
     # The paths of Ray's sockets have a limit of 107 bytes.
     with TemporaryDirectory(prefix="ray-") as short, starter(folder) as parts:
         command = [str(bin_folder / "python"), "-m", "bench.peers.ray.server", str(port), str(CORES), short]

@@ -10,7 +10,7 @@ from bench.peers.kills import Killed
 from bench.peers.measure import Seen, Warm
 from bench.peers.novaburst.peer import PEER as OURS
 from bench.peers.peer import Peer
-from bench.peers.report import Missing, figures, own_cpu_ms, parts, wins, with_section
+from bench.peers.report import Missing, figures, own_cpu_ms, parts, section, wins, with_section
 
 SECONDS = st.floats(0, 1000)
 OUTCOMES = st.lists(st.builds(Outcome, st.sampled_from(Fate), SECONDS, st.integers(1, 9)))
@@ -69,6 +69,14 @@ def test_a_peer_that_could_not_be_measured_has_a_row_with_the_reason() -> None:
     assert "ray could not be installed" in grid.markdown()
     assert {len(row) for row in grid.rows} == {len(grid.heads)}
     assert len(parts(results).rows) == 1
+
+
+def test_the_section_says_how_it_was_made_and_holds_every_peer_even_those_that_are_better() -> None:
+    text = section([seen(OURS, 90), seen(OTHER, 95, lost=3)], 2, "a machine", "python -m bench peers")
+    assert text.startswith("## Peers on the same machine\n\n`python -m bench peers` on a machine.")
+    assert "| novaburst | 90.0 | 0.90 |" in text
+    assert "| other | 95.0 | 0.95 |" in text
+    assert "- images/s: other 95.0, ours 90.0" in text
 
 
 def test_a_section_takes_the_place_of_its_predecessor_and_leaves_the_others() -> None:
