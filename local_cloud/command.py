@@ -10,7 +10,7 @@ import click
 from local_cloud.preflight import PreflightError
 from local_cloud.up import AWS_COMMAND, LocalCloud, Options
 from novaburst import presets
-from novaburst.bounds import FLEET_HARD_MAXIMUM
+from novaburst.bounds import FLEET_HARD_MAXIMUM, IDLE_SECONDS
 from novaburst.settings import Settings
 
 
@@ -23,8 +23,8 @@ def default_workers() -> int:
 
 
 def default_idle_seconds() -> int:
-    """The preset's, or 30."""
-    return int(presets.chosen().get("NOVABURST_IDLE_SECONDS", 30))
+    """The preset's, or every worker's."""
+    return int(presets.chosen().get("NOVABURST_IDLE_SECONDS", IDLE_SECONDS))
 
 
 @click.command("up")

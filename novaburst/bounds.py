@@ -29,8 +29,9 @@ MESSAGE_RETENTION_SECONDS = 345_600
 SQS_BATCH = 10
 # The fleet's hard maximum, in instances: the last clamp on every path.
 FLEET_HARD_MAXIMUM = 20
-# How long a worker without work keeps its instance, in seconds.
-IDLE_SECONDS = 60
+# How long a worker without work keeps its instance, in seconds: with boot and work about the minute that EC2 bills at
+# least (`python -m bench policies`).
+IDLE_SECONDS = 30
 # How long uploaded images and results stay in their buckets, in days.
 RETENTION_DAYS = 30
 # Between what a token's limits may be set: requests a minute, and bytes uploaded a day.

@@ -21,7 +21,7 @@ IMAGES_PER_SECOND = 114.0
 # https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-using-sqs-queue.html
 TOLERABLE_WAIT_SECONDS = 10.0
 # The workers' own idle time (infra/template.yaml's IdleSeconds). The net must come later than the worker itself.
-IDLE_SECONDS = 60
+IDLE_SECONDS = 30
 IDLE_MARGIN_SECONDS = 60
 # From launch to the first message: about 40 s for an AMI read from its snapshot; thrice that and a bit is a failure.
 BOOT_GRACE_SECONDS = 180

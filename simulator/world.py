@@ -35,7 +35,8 @@ class World:
     read_lag: float = 2.0
     # When a message that was held by an instance which vanished is given out again.
     visibility: float = 60.0
-    idle: float = 60.0
+    # How long a worker without work stays (scaling_lambda.settings.IDLE_SECONDS).
+    idle: float = 30.0
     # Instances for which there is room; beyond that a launch gets less than it asked for, or nothing.
     room: int = 1000
     # The probability that a launch is refused for want of capacity, each time.

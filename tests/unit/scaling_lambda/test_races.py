@@ -38,6 +38,8 @@ def act(ec2: Any, counts: Counts, limits: Limits = LIMITS) -> Any:
     return apply(decide(observation, limits), observation, ec2, PLACES)
 
 
+# No deadline, for the same reason as below.
+@settings(deadline=None)
 @given(
     backlogs=st.lists(st.integers(1, 500), min_size=30, max_size=30),
     lags=st.lists(st.floats(0, 8), min_size=30, max_size=30),

@@ -30,9 +30,12 @@ def test_one_image_from_zero_waits_for_a_wake_up_a_boot_and_its_own_work() -> No
     detection, work = 1.6, 1 / WORLD.images_per_second
     least = detection + WORLD.boot[0] + WORLD.worker_start + work + WORLD.overhead
     assert least <= outcome.worst <= least + WORLD.boot[1] - WORLD.boot[0]
-    # One instance: the billed part of its boot, the work and the idle minute.
+    # One instance: the billed part of its boot, the work and the idle time are less than the minute that is paid for.
     assert outcome.launches == 1
-    assert outcome.cost == pytest.approx(WORLD.price * (WORLD.idle + 9) / 3600, rel=0.1)
+    assert outcome.cost == WORLD.cost(60)
+    longer = replace(WORLD, idle=60.0)
+    paid = run(burst(1), Lambda("ours", limits(idle=60)), longer, images_per_worker=SHARE).cost
+    assert paid == pytest.approx(longer.cost(60 + 9), rel=0.1)
 
 
 def test_a_fleet_that_is_always_on_takes_the_images_in_turn() -> None:
