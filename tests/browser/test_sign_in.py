@@ -15,6 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, expect
 
 from tests.browser.conftest import SHOTS, Site
+from tests.browser.photos import file
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +132,20 @@ def test_who_is_signed_out_meanwhile_is_told_and_goes_on_after_signing_in_in_ano
         scripts_run(other)
         page.get_by_role("button", name="Try again").click()
         expect(page.locator(".image.done .label")).to_have_text("espresso")
+
+
+def test_who_has_reached_a_limit_for_hours_is_told_at_once(browser: Browser, site: Site, token_file: Path) -> None:
+    small = token(token_file, "small", "--bytes-per-day", "1M")
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(site.url)
+        sign_in(page, small)
+        scripts_run(page)
+        page.set_input_files("#files", [file("first.png", "image/png", b"x" * 700_000)])
+        # No image, but taken.
+        expect(page.locator(".image.failed .error")).to_contain_text("convert it")
+        page.set_input_files("#files", [file("second.png", "image/png", b"x" * 700_000)])
+        expect(page.locator("#unsent")).to_contain_text("the token 'small' allows 1,048,576 bytes a day: come again in")
 
 
 ATTACK = """<!doctype html><title>Cats</title>

@@ -6,6 +6,8 @@ const GROUP_FILES = 10;
 const GROUP_BYTES = 8 * 2 ** 20;
 // Pauses before another attempt, in milliseconds; after the last one the person decides.
 const PAUSES = [500, 2000];
+// A server that asks for a longer pause is asked again by the person, in milliseconds.
+const LONGEST_PAUSE = 60_000;
 const WORTH_ANOTHER = [408, 409, 425, 429, 502, 503, 504];
 
 export class NotSentError extends Error {}
@@ -89,7 +91,7 @@ export class Uploads {
       try {
         return await this.#attempt(group);
       } catch (error) {
-        if (pause === null || !error.again) throw error;
+        if (pause === null || !error.again || error.after > LONGEST_PAUSE) throw error;
         await new Promise((resolve) => setTimeout(resolve, Math.max(pause, error.after ?? 0)));
       }
     }
