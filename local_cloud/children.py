@@ -25,7 +25,13 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, or start it again; output is appended to the log file."""
+        """Start it, or start it again; output is appended to the log file.
+
+        What a killed one has left in its process group is killed first, as systemd does: gunicorn's workers would keep
+        the port for as long as their clients wait.
+        """
+        if self._process is not None:
+            kill(self._process)
         self._log_file.parent.mkdir(parents=True, exist_ok=True)
         with self._log_file.open("ab") as output:
             self._process = self._spawner.spawn(
