@@ -16,7 +16,7 @@ from bench.peers.clients import AT_ONCE, Photo, Target, crowd
 from bench.peers.parts import System
 
 # A system that answers no client for this long after a kill does not recover by itself.
-RECOVERY_SECONDS = 15.0
+RECOVERY_SECONDS = 25.0
 _START_SECONDS = 120.0
 _LONGEST_PAUSE_SECONDS = 0.2
 _LOOK_SECONDS = 0.02

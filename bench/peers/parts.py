@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import uuid4
 
 import psutil
 
 PROJECT = Path(__file__).resolve().parents[2]
+_MARK_VARIABLE = "BENCH_PART"
 # How long a part has to end by itself before it is killed.
 _GRACE_SECONDS = 10.0
 # And how long what is killed may take to be gone.
@@ -24,7 +26,8 @@ class Part:
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
         self._command = list(command)
-        self._environment = dict(environment)
+        self._mark = uuid4().hex
+        self._environment = {**environment, _MARK_VARIABLE: self._mark}
         self._log = log
         self._process = self._start()
 
@@ -57,6 +60,15 @@ class Part:
         """Whether its first process has ended."""
         return self._process.poll() is not None
 
+    def _marked(self) -> list[psutil.Process]:
+        """What has its mark in the environment: also children of a process that was killed."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.environ().get(_MARK_VARIABLE) == self._mark:
+                    found.append(process)
+        return found
+
     def restart(self) -> None:
         """Stop what is left of it and start it again."""
         self.stop()
@@ -64,7 +76,7 @@ class Part:
 
     def stop(self) -> None:
         """Ask the first process to end; then kill its group, and what has left the group."""
-        below = self.processes()
+        below = [*self.processes(), *self._marked()]
         with suppress(ProcessLookupError):
             self._process.terminate()
         with suppress(subprocess.TimeoutExpired):

@@ -18,6 +18,15 @@ def test_a_part_ends_with_all_below_it_even_what_has_left_its_group(tmp_path: Pa
     until(lambda: not any(map(psutil.Process.is_running, family)), 60)
 
 
+def test_a_part_ends_with_what_a_killed_process_of_it_has_left(tmp_path: Path) -> None:
+    with starter(tmp_path) as parts:
+        part = parts.start("family", FAMILY, {"PATH": "/usr/bin:/bin"})
+        first, *orphans = until(lambda: part.processes() if len(part.processes()) == 3 else None, 60)
+        first.kill()
+        until(lambda: part.ended, 60)
+    until(lambda: not any(map(psutil.Process.is_running, orphans)), 60)
+
+
 def test_a_new_start_leaves_alone_what_stands_in_for_a_service(tmp_path: Path) -> None:
     with starter(tmp_path) as parts:
         for name in ("own", "service"):
