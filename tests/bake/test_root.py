@@ -31,9 +31,13 @@ def test_nothing_of_the_bake_is_left(root: Path) -> None:
     assert not (root / "usr/sbin/policy-rc.d").exists()
 
 
-@pytest.mark.parametrize("name", ["torch", "torchvision", "onnx", "sympy", "pip", "setuptools", "web_tier", "moto"])
-def test_the_worker_s_environment_is_without_what_it_does_not_run(root: Path, name: str) -> None:
-    assert not (root / PACKAGES / name).exists()
+def test_the_worker_s_environment_has_torch_for_its_engine_alone_and_nothing_else_that_it_does_not_run(
+    root: Path,
+) -> None:
+    serves_torch = "=torch" in (root / "etc/systemd/system/novaburst-worker.service.d/engine.conf").read_text()
+    there = {path.name for path in (root / PACKAGES).iterdir()}
+    assert not there & {"torchvision", "onnx", "pip", "setuptools", "web_tier", "moto"}
+    assert there & {"torch", "sympy"} == ({"torch", "sympy"} if serves_torch else set())
 
 
 def test_there_is_no_compiler(root: Path) -> None:
