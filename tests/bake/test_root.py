@@ -5,8 +5,6 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from tests.unit.worker_ami.signer import Signer
 from worker_ami.chroot.__main__ import TEMPLATE
 from worker_ami.chroot.root import inside
