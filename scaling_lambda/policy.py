@@ -33,6 +33,8 @@ class Limits:
     images_per_worker: int
     boot_grace: timedelta
     confirm_after: timedelta
+    # The same for idleness. A look sees an image every few seconds seldom, and each worker ends itself when it is idle.
+    idle_confirm_after: timedelta
     max_age: timedelta
     policy: Policy = Policy.PROPORTIONAL
     reserve: Reserve = field(default_factory=Reserve)
@@ -167,12 +169,12 @@ def _reap(observation: Observation, limits: Limits, want: int) -> tuple[list[Act
                 unmark.append(Action(instance.id, "it is no longer at fault"))
             continue
         fault, reason = found
-        marked_for = None
+        marked_for, confirm_after = None, limits.idle_confirm_after if idle else limits.confirm_after
         if instance.mark is not None and instance.mark.fault is fault:
             marked_for = observation.at - instance.mark.since
-        if marked_for is None or marked_for > limits.confirm_after + MARK_LIFETIME:
+        if marked_for is None or marked_for > confirm_after + MARK_LIFETIME:
             mark.append(Action(instance.id, reason, fault))
-        elif marked_for >= limits.confirm_after and not (idle and beyond_want <= 0):
+        elif marked_for >= confirm_after and not (idle and beyond_want <= 0):
             beyond_want -= idle
             terminate.append(Action(instance.id, f"{reason}, seen again after {marked_for.total_seconds():.0f} s"))
     return terminate, mark, unmark

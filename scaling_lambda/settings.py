@@ -23,6 +23,9 @@ TOLERABLE_WAIT_SECONDS = 10.0
 # The workers' own idle time (infra/template.yaml's IdleSeconds). The net must come later than the worker itself.
 IDLE_SECONDS = 30
 IDLE_MARGIN_SECONDS = 60
+# An image every few seconds is seldom in flight when the Lambda looks: only a quarter of an hour of looks without any
+# tells a worker that hangs from one that works now and then (`python -m bench policies`).
+IDLE_CONFIRM_SECONDS = 900
 # From launch to the first message: about 40 s for an AMI read from its snapshot; thrice that and a bit is a failure.
 BOOT_GRACE_SECONDS = 180
 # Nothing here runs for a day: such an instance is forgotten rather than busy.
@@ -90,6 +93,9 @@ class Settings:
             boot_grace=timedelta(seconds=read.whole("BOOT_GRACE_SECONDS", BOOT_GRACE_SECONDS, 10, 3600)),
             # How long a fault must last before it costs an instance; the worker's own exit comes first.
             confirm_after=timedelta(seconds=read.whole("CONFIRM_SECONDS", idle + IDLE_MARGIN_SECONDS, idle + 1, 7200)),
+            idle_confirm_after=timedelta(
+                seconds=read.whole("IDLE_CONFIRM_SECONDS", max(IDLE_CONFIRM_SECONDS, idle + 1), idle + 1, 7200)
+            ),
             max_age=timedelta(seconds=read.whole("MAX_AGE_SECONDS", MAX_AGE_SECONDS, 600, 30 * 24 * 3600)),
             policy=Policy(read.choice("POLICY", Policy.PROPORTIONAL, tuple(Policy))),
             reserve=Reserve(

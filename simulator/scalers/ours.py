@@ -12,6 +12,7 @@ from scaling_lambda.fleet import VIEW_SETTLES, Observation
 from scaling_lambda.launch import Places
 from scaling_lambda.observe import Observer
 from scaling_lambda.policy import Limits, Policy, decide, still_right
+from scaling_lambda.settings import BOOT_GRACE_SECONDS, IDLE_CONFIRM_SECONDS, IDLE_MARGIN_SECONDS
 from scaling_lambda.watch import has_work, is_missing_work
 from simulator.scalers.base import Process, Site
 
@@ -101,13 +102,14 @@ class Lambda:
         return Report(observation, plan, outcome)
 
 
-def limits(*, idle: float, boot_grace: float = 180, minimum: int = 0) -> Limits:
+def limits(*, idle: float, boot_grace: float = BOOT_GRACE_SECONDS, minimum: int = 0) -> Limits:
     """The Lambda's limits with its defaults; the share of an instance and the maximum are the site's."""
     return Limits(
         minimum=minimum,
         maximum=20,
         images_per_worker=1,
         boot_grace=timedelta(seconds=boot_grace),
-        confirm_after=timedelta(seconds=idle + 60),
+        confirm_after=timedelta(seconds=idle + IDLE_MARGIN_SECONDS),
+        idle_confirm_after=timedelta(seconds=IDLE_CONFIRM_SECONDS),
         max_age=timedelta(days=1),
     )

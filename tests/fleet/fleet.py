@@ -33,6 +33,7 @@ LAMBDA_ENVIRONMENT = {
     "NOVABURST_IMAGES_PER_WORKER": str(IMAGES_PER_WORKER),
     "NOVABURST_IDLE_SECONDS": str(IDLE_SECONDS),
     "NOVABURST_CONFIRM_SECONDS": str(CONFIRM_SECONDS),
+    "NOVABURST_IDLE_CONFIRM_SECONDS": str(CONFIRM_SECONDS),
     "NOVABURST_BOOT_GRACE_SECONDS": str(GRACE_SECONDS),
     # The short minute is the polling: a watch within it would keep every execution environment busy.
     "NOVABURST_WATCH_SECONDS": "0",

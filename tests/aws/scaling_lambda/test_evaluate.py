@@ -59,7 +59,7 @@ def test_a_forgotten_worker_is_marked_and_then_ended_and_the_fleet_is_back_at_ze
     clock.sleep(180)
     assert len(evaluator.evaluate().outcome.marked) == 2
     assert running(ec2) == 2
-    clock.sleep(130)
+    clock.sleep(910)
     assert len(evaluator.evaluate().outcome.terminated) == 2
     assert running(ec2) == 0
     assert evaluator.evaluate().observation.quiet
@@ -77,7 +77,7 @@ def test_a_message_taken_in_the_instant_before_the_act_saves_its_worker(
     launch(1)
     clock.sleep(300)
     evaluator.evaluate()
-    clock.sleep(130)
+    clock.sleep(910)
     # After the observation of queue and fleet, before the termination.
     ec2.meta.events.register("after-call.ec2.DescribeInstances", take)
     assert evaluator.evaluate().outcome.terminated == []
@@ -90,7 +90,7 @@ def test_a_failed_termination_is_repeated_by_the_next_evaluation(
     launch(1)
     clock.sleep(300)
     evaluator.evaluate()
-    clock.sleep(130)
+    clock.sleep(910)
     refuse("TerminateInstances", "InternalError")
     assert len(evaluator.evaluate().outcome.failures) == 1
     clock.sleep(60)

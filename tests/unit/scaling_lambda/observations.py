@@ -16,6 +16,7 @@ LIMITS = Limits(
     images_per_worker=5,
     boot_grace=timedelta(seconds=180),
     confirm_after=timedelta(seconds=120),
+    idle_confirm_after=timedelta(seconds=120),
     max_age=timedelta(hours=24),
 )
 
@@ -74,6 +75,7 @@ limits = st.integers(0, 100).flatmap(
         images_per_worker=st.integers(1, 2000),
         boot_grace=st.integers(10, 600).map(lambda seconds: timedelta(seconds=seconds)),
         confirm_after=st.integers(10, 600).map(lambda seconds: timedelta(seconds=seconds)),
+        idle_confirm_after=st.integers(10, 600).map(lambda seconds: timedelta(seconds=seconds)),
         max_age=st.integers(600, 90_000).map(lambda seconds: timedelta(seconds=seconds)),
         policy=st.sampled_from(Policy),
         reserve=st.builds(

@@ -29,13 +29,13 @@ def test_nothing_running_and_nothing_planned_costs_nothing() -> None:
 
 
 def test_an_ended_instance_costs_nothing_and_a_terminated_one_is_not_planned() -> None:
-    idle = replace(WORKER, mark=Mark(Fault.IDLE, NOW - timedelta(seconds=125)), tagged=True)
+    idle = replace(WORKER, mark=Mark(Fault.IDLE, NOW - timedelta(seconds=905)), tagged=True)
     gone = replace(WORKER, id="i-2", state=State.SHUTTING_DOWN)
     assert cost_of(idle, gone) == Cost(active=0.085, planned=0)
 
 
 def test_a_spared_termination_is_costed_again() -> None:
-    idle = replace(WORKER, mark=Mark(Fault.IDLE, NOW - timedelta(seconds=125)), tagged=True)
+    idle = replace(WORKER, mark=Mark(Fault.IDLE, NOW - timedelta(seconds=905)), tagged=True)
     observation, limits = Observation(NOW, Counts(0, 0, 0), (idle,)), Settings.load({}).limits
     spared = replace(decide(observation, limits), terminate=())
     assert priced(spared, observation, limits.prices).cost_per_hour.planned == 0.085

@@ -19,6 +19,7 @@ def test_a_persons_minimum_never_lowers_the_operators_nor_passes_the_maximum(dat
         images_per_worker=10,
         boot_grace=timedelta(minutes=3),
         confirm_after=timedelta(minutes=2),
+        idle_confirm_after=timedelta(minutes=15),
         max_age=timedelta(hours=24),
     )
     raised = limits.at_least(asked)

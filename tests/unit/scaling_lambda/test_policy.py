@@ -1,6 +1,7 @@
 """The decision: rows named after what went wrong elsewhere, and properties that hold whatever is observed."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -92,6 +93,13 @@ def test_a_second_sighting_after_the_confirmation_time_terminates() -> None:
     assert ids(plan.terminate) == ["i-running000", "i-running001"]
     assert plan.mark == ()
     assert "nothing is waiting or in flight, seen again after 125 s" in plan.terminate[0].reason
+
+
+def test_idleness_is_confirmed_by_a_time_of_its_own() -> None:
+    limits = replace(LIMITS, idle_confirm_after=timedelta(seconds=900))
+    assert plan_for(*marked(fleet(1), Fault.IDLE, 125), limits=limits).terminate == ()
+    assert ids(plan_for(*marked(fleet(1), Fault.IDLE, 905), limits=limits).terminate) == ["i-running000"]
+    assert plan_for(*marked(fleet(1), Fault.STALLED, 125), visible=7, limits=limits).terminate
 
 
 def test_a_second_sighting_too_early_does_nothing() -> None:
@@ -242,7 +250,7 @@ def test_no_running_instance_is_ended_without_a_mark_and_its_boot_grace(
         instance = by_id[action.instance]
         if instance.state is State.RUNNING:
             assert instance.mark is not None
-            assert NOW - instance.mark.since >= limits.confirm_after
+            assert NOW - instance.mark.since >= min(limits.confirm_after, limits.idle_confirm_after)
             assert NOW - instance.launched >= limits.boot_grace
 
 

@@ -22,6 +22,7 @@ LIMITS = Limits(
     images_per_worker=5,
     boot_grace=timedelta(seconds=60),
     confirm_after=timedelta(seconds=30),
+    idle_confirm_after=timedelta(seconds=30),
     max_age=timedelta(hours=24),
 )
 PLACES = Places("worker", "fleet")

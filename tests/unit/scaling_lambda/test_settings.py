@@ -46,6 +46,9 @@ def test_the_net_comes_later_than_the_workers_own_idle_exit() -> None:
             Settings.load({"NOVABURST_IDLE_SECONDS": idle, "NOVABURST_CONFIRM_SECONDS": idle})
     sooner = {"NOVABURST_IDLE_SECONDS": "2", "NOVABURST_CONFIRM_SECONDS": "3"}
     assert Settings.load(sooner).limits.confirm_after == timedelta(seconds=3)
+    assert Settings.load({"NOVABURST_IDLE_SECONDS": "3600"}).limits.idle_confirm_after == timedelta(seconds=3601)
+    with pytest.raises(SettingsError, match=r"^NOVABURST_IDLE_CONFIRM_SECONDS: must be "):
+        Settings.load({"NOVABURST_IDLE_SECONDS": "60", "NOVABURST_IDLE_CONFIRM_SECONDS": "60"})
 
 
 @pytest.mark.parametrize(

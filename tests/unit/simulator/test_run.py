@@ -108,6 +108,13 @@ def test_an_image_that_another_worker_takes_keeps_no_idle_worker_alive() -> None
     assert outcome.cost < 0.4 * 20 * WORLD.cost(1800)
 
 
+def test_a_worker_that_has_an_image_every_few_seconds_is_not_taken_for_idle() -> None:
+    stream = Workload("a stream", tuple((float(at), 1) for at in range(0, 3600, 5)))
+    outcome = run(stream, ours(), WORLD, images_per_worker=SHARE)
+    assert outcome.launches == 1
+    assert outcome.p95 < 1
+
+
 def test_a_wake_up_that_comes_before_sqs_counts_its_image_costs_no_minute() -> None:
     world = replace(WORLD, read_lag=10.0)
     waits = [run(burst(1), ours(), world, images_per_worker=SHARE, seed=seed).worst for seed in range(20)]
