@@ -28,8 +28,8 @@ _NOT_NOW = frozenset(
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 15.0
 _LONGEST_ASKED = 60.0
-# A token as RFC 6750 writes it.
-_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+# What a header can carry; an operator may have chosen words as a token.
+_TOKEN = re.compile(r"[!-~]([ -~]*[!-~])?")
 
 
 class ClientError(RuntimeError):

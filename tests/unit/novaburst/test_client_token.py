@@ -88,7 +88,7 @@ def test_a_password_of_the_home_folder_does_not_take_its_place(
     assert asked.authorizations == [f"Bearer {TOKEN}"]
 
 
-@pytest.mark.parametrize("token", ["two words", "line\nbreak", "ключ", "nul\0"])
+@pytest.mark.parametrize("token", ["line\nbreak", " blank before", "ключ", "nul\0"])
 def test_what_can_be_no_token_is_refused_and_not_repeated(asked: Asked, token: str) -> None:
     with pytest.raises(ClientError, match="copied whole") as caught:
         Client(asked.url, token=token)
