@@ -10,19 +10,21 @@ from click.testing import CliRunner
 from infra.deploy import TEMPLATE
 from novaburst.cli import main
 from tests.unit.infra.iam import template
+from web_tier.tokens import new_text
 
 PROJECT = TEMPLATE.parents[1]
 FOLDERS = (
     *(".chalice", ".ci", "bench", "deploy", "docs", "infra", "local_cloud", "novaburst", "scaling_lambda"),
     *("simulator", "tests", "web_tier", "worker_ami"),
 )
-# By the forms that their issuers gave them: AWS, PEM, GitHub, Slack, Google; and an AWS secret beside its name.
+# By the forms that their issuers gave them: AWS, PEM, GitHub, Slack, Google, ourselves; and an AWS secret beside its name.
 SECRET = re.compile(
     r"(?:AKIA|ASIA)[0-9A-Z]{16}"
     r"|-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"
     r"|gh[pousr]_[A-Za-z0-9]{36}"
     r"|xox[abprs]-[A-Za-z0-9-]{10,}"
     r"|AIza[0-9A-Za-z_-]{35}"
+    r"|nbt_[0-9A-Za-z_-]{43}"
     r"|(?i:secret_?(?:access_?)?key)[\"']?\s*[=:]\s*[\"']?[A-Za-z0-9/+]{40}\b"
 )
 # Made up: AWS's own example, which opens nothing, and the keys of the embedded AWS, which asks for none.
@@ -47,6 +49,7 @@ def test_the_search_finds_each_form() -> None:
         "-----BEGIN OPENSSH " + "PRIVATE KEY-----",
         "-----BEGIN " + "PRIVATE KEY-----",
         "ghp_" + "a" * 36,
+        new_text(),
         '"aws_secret_access_key": "' + "a" * 40 + '"',
         "SecretAccessKey=" + "a" * 40,
     ):
