@@ -17,7 +17,7 @@ FOLDERS = (
     *(".chalice", ".ci", "bench", "deploy", "docs", "infra", "local_cloud", "novaburst", "scaling_lambda"),
     *("simulator", "tests", "web_tier", "worker_ami"),
 )
-# By the forms that their issuers gave them: AWS, PEM, GitHub, Slack, Google, ourselves; and an AWS secret beside its name.
+# By the forms of those who issue them: AWS, PEM, GitHub, Slack, Google, ourselves; and an AWS secret beside its name.
 SECRET = re.compile(
     r"(?:AKIA|ASIA)[0-9A-Z]{16}"
     r"|-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"
