@@ -73,6 +73,8 @@ def _run(name: str, *, quick: bool) -> None:
         importlib.import_module(f"bench.{name}").main(quick=quick)
 
 
-if sys.argv[1:2] and sys.argv[1] in _COMMANDS and sys.argv[2:]:
-    importlib.import_module(_COMMANDS[sys.argv[1]]).command(sys.argv[2:], prog_name=f"python -m bench {sys.argv[1]}")
-main(prog_name="python -m bench")
+if __name__ == "__main__":
+    if sys.argv[1:2] and sys.argv[1] in _COMMANDS and sys.argv[2:]:
+        options = importlib.import_module(_COMMANDS[sys.argv[1]]).command
+        options(sys.argv[2:], prog_name=f"python -m bench {sys.argv[1]}")
+    main(prog_name="python -m bench")

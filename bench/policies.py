@@ -30,7 +30,7 @@ WORLD = replace(World(), idle=float(IDLE_SECONDS))
 EQUAL = 0.03
 GOAL = 1.10
 WAITS = (5.0, TOLERABLE_WAIT_SECONDS, 30.0, 50.0)
-IDLES = (10.0, 30.0, 45.0, float(IDLE_SECONDS), 120.0)
+IDLES = (10.0, 30.0, 45.0, 60.0, 120.0)
 
 
 @dataclass(frozen=True)
