@@ -18,7 +18,7 @@ AT_ONCE = 32
 # requests, more than the three times that SQS may hide a message of workers that are killed.
 PATIENCE_SECONDS = {False: 65.0, True: 200.0}
 # While processes are killed: whoever has waited this long lets another photo start, so that a hung one stops nobody.
-YIELD_SECONDS = 2.0
+YIELD_SECONDS = 4.0
 _BOUNDARY = "bench-boundary"
 _NOT_NOW = {429, 503}
 _PAUSES = (0.1, 0.2, 0.5, 1.0)
