@@ -163,7 +163,8 @@ def _answer(request: Request, label: Result | str | None) -> Result:
     return Result(**about, label=label, score=top5[0].score, top5=tuple(top5))
 
 
-@pytest.fixture(scope="session")
+# Ended with its file: as long as Playwright is up no other test of the process can have an event loop of its own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(

@@ -74,7 +74,7 @@ def test_the_policy_allows_exactly_the_calls_that_are_made(
         return evaluator.evaluate().outcome
 
     assert evaluate(300).marked
-    assert evaluate(130).terminated
+    assert evaluate(910).terminated
     sqs.send_message(QueueUrl=url, MessageBody="{}")
     assert evaluate(1).launched
     sqs.purge_queue(QueueUrl=url)
