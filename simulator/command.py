@@ -61,6 +61,15 @@ _boot = click.option(
     show_default=True,
     help="Bounds of a new instance's boot.",
 )
+_idle = click.option(
+    "--idle-seconds",
+    "idle",
+    type=click.FloatRange(min=1),
+    default=World().idle,
+    show_default=True,
+    envvar="NOVABURST_IDLE_SECONDS",
+    help="How long a worker without work stays.",
+)
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -89,6 +98,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 )
 @_speed
 @_boot
+@_idle
 @_json
 def simulate_command(
     *,
@@ -141,6 +151,7 @@ def _print(outcomes: list[tuple[Workload, Outcome]], world: World, *, as_json: b
 @click.option("--max-workers", type=click.IntRange(1, 20), help="Default: NOVABURST_MAX_WORKERS.")
 @_speed
 @_boot
+@_idle
 @_json
 def estimate_command(
     *, images: int, within: float, max_workers: int | None, as_json: bool, **world_options: Any

@@ -48,3 +48,13 @@ def test_what_cannot_be_done_in_time_is_said_and_fails() -> None:
     shown = CliRunner().invoke(main, ["estimate", "--images", "20000", "--within", "0.2"])
     assert shown.exit_code == 1
     assert "cannot be done within 0.2 minutes" in shown.output
+
+
+def test_how_long_idle_workers_stay_is_tried_by_an_option_or_the_setting() -> None:
+    def cost(*options: str, **environment: str) -> float:
+        arguments = ["simulate", "--burst", "100", "--images-per-worker", "5", "--json", *options]
+        ended = CliRunner(env=environment).invoke(main, arguments)
+        return float(json.loads(ended.stdout)[0]["cost"])
+
+    assert cost("--idle-seconds", "300") > cost()
+    assert cost(NOVABURST_IDLE_SECONDS="300") == cost("--idle-seconds", "300")
