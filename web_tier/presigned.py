@@ -80,13 +80,12 @@ def complete(batch: str) -> Response:
     """Queue the files that are there, and say of each whether it is; to say so twice is harmless."""
     batch_created(batch)
     ids = json_body(CompleteRequest, _MAX_BODY_BYTES).ids
-    before = tier().store.images(ids)
-    images = tier().tickets.complete(batch, ids)
-    charge_bytes(sum({image.id: image.size for image in images if image and image.id not in before}.values()))
+    completed = tier().tickets.complete(batch, ids)
+    charge_bytes(completed.new_bytes)
     response = jsonify(
         batch=batch,
-        accepted=sum(image is not None for image in images),
-        images=[_view(image_id, image) for image_id, image in zip(ids, images, strict=True)],
+        accepted=sum(image is not None for image in completed.images),
+        images=[_view(image_id, image) for image_id, image in zip(ids, completed.images, strict=True)],
     )
     response.status_code = 202
     return response

@@ -29,6 +29,18 @@ class Form:
     fields: dict[str, str]
 
 
+@dataclass(frozen=True)
+class Completed:
+    """What became of files that were said to be there.
+
+    `images` holds each image, or None for what is not there or was not expected; `new_bytes` are those of the images
+    that this made, not of those that were known before.
+    """
+
+    images: list[Image | None]
+    new_bytes: int
+
+
 class Tickets:
     """Files that are expected in the in-bucket. Safe to share between threads."""
 
@@ -68,24 +80,26 @@ class Tickets:
             db.executemany("INSERT INTO tickets VALUES (?, ?, ?, ?)", rows)
         return forms
 
-    def complete(self, batch: str, ids: Sequence[str]) -> list[Image | None]:
-        """Queue those of the files that are there; each image, or None for what is not there or was not expected.
+    def complete(self, batch: str, ids: Sequence[str]) -> Completed:
+        """Queue those of the files that are there.
 
         To say so again is harmless: an image that is there is as it is.
 
         Raises:
             botocore.exceptions.ClientError, BotoCoreError: S3 was not asked; what was found is queued all the same.
         """
-        entered = self._looks.map(lambda image_id: self._enter(batch, image_id), dict.fromkeys(ids))
-        sent: list[Future[bool]] = [
-            self._sender.submit(request_for(image, self._in_bucket.name)) for image in entered if image
-        ]
+        looked = self._looks.map(lambda image_id: self._enter(batch, image_id), dict.fromkeys(ids))
+        entered = [image for image in looked if image]
+        sent: list[Future[bool]] = [self._sender.submit(request_for(image, self._in_bucket.name)) for image in entered]
         for future in sent:
             # What SQS does not take now is queued by the sweeper: its object is there.
             future.result()
         known = self._store.images(ids)
         mine = {image_id: image for image_id, image in known.items() if image.batch == batch}
-        return [mine.get(image_id) for image_id in ids]
+        return Completed(
+            images=[mine.get(image_id) for image_id in ids],
+            new_bytes=sum(image.size for image in entered if image.id in mine),
+        )
 
     def _enter(self, batch: str, image_id: str) -> Image | None:
         """Make an image of a ticket whose object is there; None for any other."""
