@@ -14,7 +14,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from scaling_lambda.settings import IDLE_SECONDS, IMAGES_PER_SECOND, TOLERABLE_WAIT_SECONDS
+from scaling_lambda.settings import IMAGES_PER_SECOND, TOLERABLE_WAIT_SECONDS
 from simulator.optimum import least_cost
 from simulator.run import Outcome, run
 from simulator.scalers.base import Scaler
@@ -25,7 +25,7 @@ from simulator.world import World
 
 MAXIMUM = 20
 SHARE = round(TOLERABLE_WAIT_SECONDS * IMAGES_PER_SECOND)
-WORLD = replace(World(), idle=float(IDLE_SECONDS))
+WORLD = World()
 # Below it two ways are called equal: chance alone moves a run by as much.
 EQUAL = 0.03
 GOAL = 1.10

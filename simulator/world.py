@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from scaling_lambda.settings import IDLE_SECONDS, IMAGES_PER_SECOND
+
 # Seconds from RunInstances to a reachable system, and to its state "running", in which billing begins:
 # ec2-coldboot-research (23 to 26 s; about 16.5 s).
 _BOOT_SECONDS = (23.0, 26.0)
@@ -19,8 +21,8 @@ _SECONDS_AN_HOUR = 3600.0
 class World:
     """Times in seconds unless said otherwise."""
 
-    # Of one instance (scaling_lambda.settings.IMAGES_PER_SECOND).
-    images_per_second: float = 114.0
+    # Of one instance.
+    images_per_second: float = IMAGES_PER_SECOND
     # Bounds of a uniform distribution.
     boot: tuple[float, float] = _BOOT_SECONDS
     start: float = _START_SECONDS
@@ -35,8 +37,8 @@ class World:
     read_lag: float = 2.0
     # When a message that was held by an instance which vanished is given out again.
     visibility: float = 60.0
-    # How long a worker without work stays (scaling_lambda.settings.IDLE_SECONDS).
-    idle: float = 30.0
+    # How long a worker without work stays.
+    idle: float = float(IDLE_SECONDS)
     # Instances for which there is room; beyond that a launch gets less than it asked for, or nothing.
     room: int = 1000
     # The probability that a launch is refused for want of capacity, each time.
