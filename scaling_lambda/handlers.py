@@ -102,9 +102,9 @@ def on_request(event: Any, context: object) -> dict[str, Any]:
     Raises:
         ValueError: the event is of another form; nothing was done.
     """
-    asked = event if isinstance(event, Mapping) else {"": event}
+    known = isinstance(event, Mapping) and set(event) <= {"workers", "dry_run"}
+    asked: Mapping[str, Any] = event if known else {}
     workers, dry_run = asked.get("workers", 0), asked.get("dry_run", False)
-    known = set(asked) <= {"workers", "dry_run"}
     # A "false" that is text must not launch anything, nor a true count as one worker.
     if not known or type(workers) is not int or workers < 0 or type(dry_run) is not bool:
         raise ValueError(f'the event must be like {{"workers": 3, "dry_run": true}}, each optional (got {event!r})')
