@@ -116,7 +116,7 @@ def list_command(path: Path) -> None:
     now = datetime.now(UTC)
     table = Table("name", "scopes", "made", "good until", "requests a minute", "bytes a day")
     for token in tokens:
-        until = "it is revoked" if token.expires is None else f"{token.expires:%Y-%m-%d %H:%M}"
+        until = "no end" if token.expires is None else f"{token.expires:%Y-%m-%d %H:%M}"
         limits = ("any" if limit is None else f"{limit:,}" for limit in (token.per_minute, token.bytes_per_day))
         table.add_row(
             escape(token.name),
