@@ -1,7 +1,10 @@
 """A deployment with its launch template, and time that passes when it is told to."""
 
+import importlib
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from types import ModuleType
 from typing import Any
 
 import boto3
@@ -101,3 +104,22 @@ def refuse(ec2: Any) -> Callable[..., list[Any]]:
         return calls
 
     return refused
+
+
+@pytest.fixture
+def load(aws: Settings, ec2: Any, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+    """Import the handlers as Lambda does with this environment."""
+
+    def loaded(**environment: str) -> ModuleType:
+        monkeypatch.setenv("NOVABURST_PREFIX", aws.prefix)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        sys.modules.pop("scaling_lambda.handlers", None)
+        handlers = importlib.import_module("scaling_lambda.handlers")
+        monkeypatch.setattr(handlers, "clock", clock)
+        # The logger outlives the module, and holds the closed standard output of an earlier test.
+        handlers.log.registered_handler.stream = sys.stdout
+        return handlers
+
+    yield loaded
+    sys.modules.pop("scaling_lambda.handlers", None)

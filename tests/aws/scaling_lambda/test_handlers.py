@@ -1,11 +1,8 @@
 """The three triggers as Chalice runs them, each an occasion for the same evaluation."""
 
-import importlib
 import json
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -15,25 +12,6 @@ from chalice.test import Client
 from novaburst.settings import Settings as SharedSettings
 from scaling_lambda.fleet import VIEW_SETTLES
 from scaling_lambda.settings import SettingsError
-
-
-@pytest.fixture
-def load(aws: SharedSettings, ec2: Any, clock: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
-    """Import the handlers as Lambda does with this environment."""
-
-    def loaded(**environment: str) -> ModuleType:
-        monkeypatch.setenv("NOVABURST_PREFIX", aws.prefix)
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        sys.modules.pop("scaling_lambda.handlers", None)
-        handlers = importlib.import_module("scaling_lambda.handlers")
-        monkeypatch.setattr(handlers, "clock", clock)
-        # The logger outlives the module, and holds the closed standard output of an earlier test.
-        handlers.log.registered_handler.stream = sys.stdout
-        return handlers
-
-    yield loaded
-    sys.modules.pop("scaling_lambda.handlers", None)
 
 
 def app_of(handlers: Any) -> Chalice:

@@ -1,16 +1,13 @@
 """An event says nothing that is believed: whatever it holds, the fleet is looked at, and nothing launched for it."""
 
-import importlib
 import json
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from novaburst.settings import Settings as SharedSettings
 from tests.odd_messages import JSON
 
 FEW = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -34,15 +31,8 @@ REQUESTS = st.dictionaries(st.sampled_from(["workers", "dry_run", "other"]), JSO
 
 
 @pytest.fixture
-def handlers(aws: SharedSettings, ec2: Any, clock: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setenv("NOVABURST_PREFIX", aws.prefix)
-    monkeypatch.setenv("NOVABURST_WATCH_SECONDS", "0")
-    sys.modules.pop("scaling_lambda.handlers", None)
-    handlers = importlib.import_module("scaling_lambda.handlers")
-    monkeypatch.setattr(handlers, "clock", clock)
-    handlers.log.registered_handler.stream = sys.stdout
-    yield handlers
-    sys.modules.pop("scaling_lambda.handlers", None)
+def handlers(load: Callable[..., Any]) -> Any:
+    return load(NOVABURST_WATCH_SECONDS="0")
 
 
 @pytest.mark.parametrize(

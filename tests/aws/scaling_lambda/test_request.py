@@ -1,27 +1,16 @@
 """The function that the web tier's manual trigger invokes."""
 
-import importlib
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from chalice.app import Chalice
 from chalice.test import Client
 
-from novaburst.settings import Settings as SharedSettings
-
 
 @pytest.fixture
-def handlers(aws: SharedSettings, ec2: Any, clock: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setenv("NOVABURST_PREFIX", aws.prefix)
-    monkeypatch.setenv("NOVABURST_MAX_WORKERS", "4")
-    sys.modules.pop("scaling_lambda.handlers", None)
-    handlers = importlib.import_module("scaling_lambda.handlers")
-    monkeypatch.setattr(handlers, "clock", clock)
-    handlers.log.registered_handler.stream = sys.stdout
-    yield handlers
-    sys.modules.pop("scaling_lambda.handlers", None)
+def handlers(load: Callable[..., Any]) -> Any:
+    return load(NOVABURST_MAX_WORKERS="4")
 
 
 def test_a_person_gets_workers_without_a_backlog_through_chalices_own_function(handlers: Any) -> None:

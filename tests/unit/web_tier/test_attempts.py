@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import NoReturn
 from uuid import UUID
 
@@ -12,32 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.web_tier.conftest import Clock
 from web_tier.attempts import Attempts, derived_id
 from web_tier.database import Database
 from web_tier.problems import Problem
 
 times = st.floats(1.7e9, 4e9)
-
-
-class Clock:
-    """Time that passes when the test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1.8e9
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    with closing(Database(tmp_path / "store.sqlite3")) as database:
-        yield database
 
 
 @pytest.fixture

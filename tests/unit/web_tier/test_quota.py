@@ -1,9 +1,6 @@
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
-import pytest
-
+from tests.unit.web_tier.conftest import Clock
 from web_tier.database import Database
 from web_tier.quota import Kind, Quota
 from web_tier.tokens import Scope, Token, digest
@@ -16,25 +13,6 @@ def token(name: str = "lab", **limits: int) -> Token:
     return Token.model_validate(
         {"name": name, "sha256": digest(name), "scopes": (Scope.UPLOAD,), "created": created, **limits}
     )
-
-
-class Clock:
-    now = 1_760_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path / "store.sqlite3")
-    yield database
-    database.close()
 
 
 def rows(database: Database) -> int:

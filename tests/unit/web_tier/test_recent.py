@@ -2,6 +2,7 @@ import threading
 
 import pytest
 
+from tests.unit.web_tier.conftest import Clock
 from web_tier.recent import Recent
 
 
@@ -17,13 +18,6 @@ class Counter:
         if self.fault is not None:
             raise self.fault
         return self.asked
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_many_who_look_within_the_period_cost_one_call() -> None:
