@@ -5,8 +5,6 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.peers.report import with_section
-
 RESULTS = Path(__file__).with_name("RESULTS.md")
 _HEAD = "# Results\n\nEach section is written by the command that it names (`make bench` runs all).\n"
 
@@ -20,6 +18,15 @@ def record(title: str, command: str, printed: str) -> None:
 def write(section: str) -> None:
     """Put a section, from its title on, in the place of the one of that title, or at the end."""
     RESULTS.write_text(with_section(RESULTS.read_text() if RESULTS.exists() else _HEAD, section))
+
+
+def with_section(document: str, text: str) -> str:
+    """The document with this section in place of the one of the same title, or at its end."""
+    title = text.splitlines()[0]
+    before, found, rest = f"\n{document}".partition(f"\n{title}\n")
+    after = f"\n{rest}".partition("\n## ")[2] if found else ""
+    pieces = [before.strip("\n"), text.strip("\n"), f"## {after}".strip("\n") if after else ""]
+    return "\n\n".join(piece for piece in pieces if piece) + "\n"
 
 
 def machine() -> str:

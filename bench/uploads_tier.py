@@ -1,6 +1,5 @@
 """The web tier as its machine runs it (nginx, gunicorn, one listener) before the light stand-in for AWS."""
 
-import os
 import re
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from tempfile import TemporaryDirectory
 import psutil
 import requests
 
+from bench.environment import aws_environment
 from local_cloud.preflight import free_port
 from novaburst.settings import Settings
 from tests.e2e.cloud import until
@@ -66,14 +66,7 @@ def light_aws(core: int, latency_ms: float) -> Iterator[tuple[psutil.Process, di
     """The stand-in for AWS: its process, and the environment of whoever shall reach it."""
     port = free_port()
     endpoint = f"http://127.0.0.1:{port}"
-    environment = {
-        "PATH": os.environ["PATH"],
-        "AWS_ACCESS_KEY_ID": "bench",
-        "AWS_SECRET_ACCESS_KEY": "bench",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": endpoint,
-        "NOVABURST_PREFIX": Settings.model_fields["prefix"].default,
-    }
+    environment = aws_environment(endpoint, NOVABURST_PREFIX=Settings.model_fields["prefix"].default)
     command = (sys.executable, "-m", "bench.uploads_aws", str(port), str(latency_ms))
     with TemporaryDirectory() as folder, child(command, core, environment, Path(folder) / "aws.log") as process:
         until(lambda: answers(endpoint), 30)

@@ -1,7 +1,6 @@
 """One run of a worker from a full queue: images a second, CPU seconds by process, memory, time to the first result."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ import boto3
 import psutil
 import requests
 
+from bench.environment import aws_environment
 from bench.worker_photos import photos
 from local_cloud.preflight import free_port
 from novaburst.aws import config
@@ -62,7 +62,7 @@ def light_aws(cores: Cores, latency_ms: float = 30) -> Iterator[tuple[psutil.Pro
     with subprocess.Popen(_pinned(command, cores.aws), cwd=PROJECT) as process:
         try:
             endpoint = f"http://127.0.0.1:{port}"
-            yield psutil.Process(process.pid), _environment(endpoint, endpoint)
+            yield psutil.Process(process.pid), aws_environment(endpoint, AWS_EC2_METADATA_SERVICE_ENDPOINT=endpoint)
         finally:
             process.terminate()
 
@@ -76,10 +76,8 @@ def embedded_aws(cores: Cores) -> Iterator[tuple[psutil.Process, dict[str, str]]
         command = [sys.executable, "-m", "local_cloud.server", "--port", str(port), "--state", state, "--model", state]
         with subprocess.Popen(_pinned(command, cores.aws), cwd=PROJECT, stderr=subprocess.DEVNULL) as process:
             try:
-                yield (
-                    psutil.Process(process.pid),
-                    _environment(f"http://127.0.0.1:{port}", metadata.environment["AWS_EC2_METADATA_SERVICE_ENDPOINT"]),
-                )
+                endpoint = f"http://127.0.0.1:{port}"
+                yield psutil.Process(process.pid), aws_environment(endpoint, **metadata.environment)
             finally:
                 process.terminate()
                 metadata.shutdown()
@@ -215,14 +213,3 @@ def _until_it_answers(endpoint: str) -> None:
         else:
             return
     raise RuntimeError(f"nothing answers at {endpoint}")
-
-
-def _environment(endpoint: str, metadata: str) -> dict[str, str]:
-    return {
-        "PATH": os.environ["PATH"],
-        "AWS_ACCESS_KEY_ID": "bench",
-        "AWS_SECRET_ACCESS_KEY": "bench",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata,
-    }

@@ -132,15 +132,6 @@ def section(results: Sequence[Seen | Missing], cores: int, machine: str, command
     )
 
 
-def with_section(document: str, text: str) -> str:
-    """The document with this section in place of the one of the same title, or at its end."""
-    title = text.splitlines()[0]
-    before, found, rest = f"\n{document}".partition(f"\n{title}\n")
-    after = f"\n{rest}".partition("\n## ")[2] if found else ""
-    pieces = [before.strip("\n"), text.strip("\n"), f"## {after}".strip("\n") if after else ""]
-    return "\n\n".join(piece for piece in pieces if piece) + "\n"
-
-
 def _listed(values: Mapping[str, float], form: str) -> str:
     return ", ".join(f"{name} {format(value, form)}" for name, value in values.items())
 

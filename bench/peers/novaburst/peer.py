@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.environment import aws_environment
 from bench.peers.environments import CORES
 from bench.peers.parts import System, starter
 from bench.peers.peer import Peer
@@ -29,19 +30,15 @@ def start(folder: Path, model: Path) -> Iterator[System]:
     """gunicorn, listener and workers before the light stand-in."""
     port, aws_port = free_port(), free_port()
     endpoint = f"http://127.0.0.1:{aws_port}"
-    settings = {
-        "PATH": os.environ["PATH"],
-        "AWS_ACCESS_KEY_ID": "bench",
-        "AWS_SECRET_ACCESS_KEY": "bench",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_EC2_METADATA_SERVICE_ENDPOINT": endpoint,
-        "NOVABURST_PREFIX": Settings.model_fields["prefix"].default,
-        "NOVABURST_STATE_DIR": str(folder / "web"),
-        "NOVABURST_BIND": f"127.0.0.1:{port}",
-        "NOVABURST_MODEL_DIR": str(model),
-        "NOVABURST_THREADS": "1",
-    }
+    settings = aws_environment(
+        endpoint,
+        AWS_EC2_METADATA_SERVICE_ENDPOINT=endpoint,
+        NOVABURST_PREFIX=Settings.model_fields["prefix"].default,
+        NOVABURST_STATE_DIR=str(folder / "web"),
+        NOVABURST_BIND=f"127.0.0.1:{port}",
+        NOVABURST_MODEL_DIR=str(model),
+        NOVABURST_THREADS="1",
+    )
     with starter(folder) as parts:
         command = (sys.executable, "-m", "bench.peers.novaburst.aws", str(aws_port), str(LATENCY_MS))
         parts.start("AWS", command, settings)

@@ -10,7 +10,7 @@ from bench.peers.kills import Killed
 from bench.peers.measure import Seen, Warm
 from bench.peers.novaburst.peer import PEER as OURS
 from bench.peers.peer import Peer
-from bench.peers.report import Missing, figures, own_cpu_ms, parts, section, wins, with_section
+from bench.peers.report import Missing, figures, own_cpu_ms, parts, section, wins
 
 SECONDS = st.floats(0, 1000)
 OUTCOMES = st.lists(st.builds(Outcome, st.sampled_from(Fate), SECONDS, st.integers(1, 9)))
@@ -77,10 +77,3 @@ def test_the_section_says_how_it_was_made_and_holds_every_peer_even_those_that_a
     assert "| novaburst | 90.0 | 0.90 |" in text
     assert "| other | 95.0 | 0.95 |" in text
     assert "- images/s: other 95.0, ours 90.0" in text
-
-
-def test_a_section_takes_the_place_of_its_predecessor_and_leaves_the_others() -> None:
-    document = "# Results\n\n## One\n\nold\n\n## Two\n\nkept\n"
-    assert with_section(document, "## One\n\nnew") == "# Results\n\n## One\n\nnew\n\n## Two\n\nkept\n"
-    assert with_section(document, "## Three\n\nnew") == document + "\n## Three\n\nnew\n"
-    assert with_section("", "## One\n\nnew") == "## One\n\nnew\n"

@@ -9,7 +9,7 @@ import bench.latency
 import bench.results
 import bench.wake
 from bench.__main__ import TITLES, main
-from bench.results import record
+from bench.results import record, with_section
 
 
 def test_a_section_takes_the_place_of_its_older_self_and_says_what_made_it(
@@ -55,3 +55,10 @@ def test_a_name_that_is_no_benchmark_is_refused_with_those_that_there_are() -> N
     refused = CliRunner().invoke(main, ["speed"])
     assert refused.exit_code == 2
     assert "'seed', 'reality', 'policies'" in refused.output
+
+
+def test_a_section_takes_the_place_of_its_predecessor_and_leaves_the_others() -> None:
+    document = "# Results\n\n## One\n\nold\n\n## Two\n\nkept\n"
+    assert with_section(document, "## One\n\nnew") == "# Results\n\n## One\n\nnew\n\n## Two\n\nkept\n"
+    assert with_section(document, "## Three\n\nnew") == document + "\n## Three\n\nnew\n"
+    assert with_section("", "## One\n\nnew") == "## One\n\nnew\n"
