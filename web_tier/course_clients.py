@@ -6,6 +6,7 @@ since 2024 use `inputFile` and expect `<name up to its first dot>:<label>`.
 
 from flask import Blueprint, Response, abort
 
+from novaburst.control_characters import visible
 from web_tier.bodies import NO_FILE, incoming, patience
 from web_tier.images import Image
 from web_tier.intake import Taken
@@ -20,20 +21,27 @@ _NAMED_FIELD = "inputFile"
 @blueprint.post("/")
 @blueprint.post("/<course:path>")
 def classify(path: str = "") -> Response:
-    """Take the request's files and answer with a line for each, once all have a result."""
+    """Take the request's files and answer with a line for each, once all have a result.
+
+    One more line, and status 422, says that files are missing: the body broke off, or went beyond a limit.
+    """
     seconds = patience(default=tier().settings.max_wait_seconds)
     body, parts = incoming()
     taken = tier().intake.take(parts, tier().intake.open_batch())
+    # What breaks behind the last file concerns no image.
+    shortfall = body.shortfall
     body.drain()
     if not taken:
-        return _text(body.shortfall or NO_FILE, 400)
+        return _text(shortfall or NO_FILE, 400)
     accepted = [one.image.id for one in taken if one.accepted]
     images = tier().answers.wait_for(accepted, seconds) if accepted else {}
     lines = [_line(one, images.get(one.image.id, one.image)) for one in taken]
     finals = [images.get(one.image.id, one.image) for one in taken]
     if any(image.pending for image in finals):
         return _text(f"no result within {seconds:.0f} s: upload it again, or look at the page later", 504)
-    return _text("\n".join(lines), 422 if any(image.failure for image in finals) else 200)
+    if shortfall:
+        lines.append(visible(shortfall))
+    return _text("\n".join(lines), 422 if shortfall or any(image.failure for image in finals) else 200)
 
 
 @blueprint.get("/<course:path>")
@@ -46,7 +54,7 @@ def _line(one: Taken, image: Image) -> str:
     answer = image.result.label if image.result and image.result.label else ""
     if image.failure:
         answer = f"{image.failure.code}: {image.failure.detail}".removesuffix(": ")
-    return f"{stem(image.name)}:{answer}" if one.field == _NAMED_FIELD else answer
+    return visible(f"{stem(image.name)}:{answer}" if one.field == _NAMED_FIELD else answer)
 
 
 def _text(text: str, status: int) -> Response:

@@ -120,9 +120,25 @@ def test_a_body_that_stops_half_way_is_said_to_and_its_whole_files_are_answered(
     body, kind = encode_multipart_formdata([("myfile", ("a.jpg", b"label:cat")), ("myfile", ("b.jpg", b"x" * 1000))])
     reply = client.post("/", data=body[: body.index(b"xxx") + 50], content_type=kind)
     assert (reply.status_code, reply.mimetype) == (422, "text/plain")
-    whole, half = reply.text.splitlines()
+    whole, half, missing = reply.text.splitlines()
     assert whole == "cat"
     assert half.startswith("upload_incomplete")
+    assert missing.startswith("the form ended early")
+
+
+def test_files_beyond_the_limit_are_said_to_be_missing_where_the_others_have_their_labels(
+    app: Flask, working_fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(tier_of(app).settings.__dict__, "max_files_per_upload", 2)
+    body, kind = encode_multipart_formdata([("inputFile", (f"{name}.jpg", b"label:cat")) for name in "abc"])
+    reply = app.test_client().post("/", data=body, content_type=kind)
+    assert (reply.status_code, reply.mimetype) == (422, "text/plain")
+    assert reply.text.splitlines()[:2] == ["a:cat", "b:cat"]
+    assert "at most 2 files" in reply.text.splitlines()[2]
+
+
+def test_an_answer_of_several_lines_is_told_on_one(client: FlaskClient, working_fleet: Fleet) -> None:
+    assert post(client, "/", "myfile", "a.jpg", b"label:first\nsecond") == (200, "text/plain", r"first\nsecond")
 
 
 def test_a_body_beyond_the_limit_is_a_413_in_plain_text(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
