@@ -23,6 +23,7 @@ TITLES = {
     "latency": "One photo through the whole system",
     "worker": "The worker",
     "uploads": "Uploads",
+    "listening": "Taking results in",
     "uploads_memory": "Memory while uploading",
     "load": "Many clients for minutes",
     "peers": "Peers on the same machine",

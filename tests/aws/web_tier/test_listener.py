@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 import boto3
@@ -124,6 +125,44 @@ def test_several_listeners_share_the_queue_and_none_misses_a_result(
         thread.join(60)
     assert sum(news) == 60
     assert store.counts().done == 60
+
+
+def test_others_receive_while_results_are_entered(
+    deployment: Deployment, store: Store, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment.response_queue.send([label(f"i{number}").to_message() for number in range(60)])
+    # Nobody gets on until three have some.
+    entering, three, record = threading.Semaphore(2), threading.Event(), store.record
+
+    def recording(results: Iterable[Result], now: float) -> int:
+        if not entering.acquire(blocking=False):
+            three.set()
+        assert three.wait(60)
+        return record(results, now)
+
+    monkeypatch.setattr(store, "record", recording)
+    stop = threading.Event()
+    thread = threading.Thread(target=listener.listen, args=(stop,))
+    thread.start()
+    while store.counts().done < 60 and thread.is_alive():
+        thread.join(0.01)
+    stop.set()
+    thread.join(30)
+    assert store.counts().done == 60
+    assert depth(deployment) == 0
+
+
+def test_a_fault_that_was_not_foreseen_ends_the_listener(
+    deployment: Deployment, store: Store, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment.response_queue.send([label("a").to_message()])
+
+    def broken(*_: object) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(store, "record", broken)
+    with pytest.raises(ZeroDivisionError):
+        listener.listen(threading.Event())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
