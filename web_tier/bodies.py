@@ -1,6 +1,5 @@
 """How a request names its files and its patience."""
 
-import re
 from collections.abc import Iterator
 from typing import TypeVar
 
@@ -10,6 +9,7 @@ from werkzeug.http import parse_options_header
 
 from web_tier.parts import Limits, Part, Upload
 from web_tier.problems import Problem
+from web_tier.quantities import quantity
 from web_tier.settings import WebSettings
 from web_tier.tier import tier
 
@@ -20,8 +20,6 @@ _FAULTS = 20
 _CHUNK = 64 * 1024
 _WHOLE = ("image/", "application/octet-stream")
 _JSON = "application/json"
-# As JSON writes one; Python's own reading takes more, such as `1_0`, `inf` and other scripts' digits.
-_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 NO_FILE = "there is no file in the request: send a multipart/form-data form with files"
 
@@ -83,12 +81,7 @@ def patience(default: float = 0) -> float:
     Raises:
         Problem: 400 for anything but a number of seconds.
     """
-    given = request.args.get("wait")
-    if given is None:
-        return default
-    if not _NUMBER.fullmatch(given):
-        raise Problem(400, f"wait must be a number of seconds, not {given[:40]!r}")
-    return min(float(given), tier().settings.max_wait_seconds)
+    return quantity("wait", "seconds", default=default, most=tier().settings.max_wait_seconds)
 
 
 def _limits(settings: WebSettings) -> Limits:

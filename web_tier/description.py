@@ -24,6 +24,7 @@ from scaling_lambda.policy import Plan
 from web_tier.browser_policy import NOTHING_RUNS
 from web_tier.collection import BatchRequest
 from web_tier.evaluations import Evaluation
+from web_tier.fleet import HISTORY_MINUTES, MOST_HISTORY_MINUTES
 from web_tier.pace import Pace
 from web_tier.presigned import CompleteRequest, PresignedRequest
 from web_tier.scale import ScaleRequest
@@ -78,6 +79,8 @@ def document(settings: WebSettings) -> Node:
         "max_image_bytes": f"{settings.max_image_bytes:,}",
         "max_upload_bytes": f"{settings.max_upload_bytes:,}",
         "max_streams": settings.max_streams,
+        "history_minutes": HISTORY_MINUTES,
+        "most_history_minutes": MOST_HISTORY_MINUTES,
         **_access(settings.token_file is not None),
     }
     paths: Node = {}

@@ -17,6 +17,7 @@ from scaling_lambda.fleet import Instance, State
 from scaling_lambda.observe import ObservationError
 from web_tier.pace import pace
 from web_tier.problems import Problem
+from web_tier.quantities import quantity
 from web_tier.tier import tier
 
 if TYPE_CHECKING:
@@ -24,11 +25,16 @@ if TYPE_CHECKING:
 
 blueprint = Blueprint("fleet", __name__)
 
+# How much of the history an answer holds without being asked, some ten kilobytes of a busy fleet's, and at most.
+HISTORY_MINUTES = 5
+MOST_HISTORY_MINUTES = 720
+
 
 @blueprint.get("/api/v1/fleet")
 def fleet() -> Response:
-    """The fleet as it was seen at most two seconds ago."""
+    """The fleet as it was seen at most two seconds ago, with the last `?minutes=` of its history."""
     parts = tier()
+    since = time.time() - 60 * quantity("minutes", "minutes", default=HISTORY_MINUTES, most=MOST_HISTORY_MINUTES)
     try:
         observation, plan = parts.fleet()
     except ObservationError as error:
@@ -36,7 +42,7 @@ def fleet() -> Response:
             503, f"the fleet cannot be described just now: {error}; ask again in a moment, and see GET /readyz"
         ) from error
     counts = observation.counts
-    samples = parts.history.samples()
+    latest = parts.history.latest()
     response = jsonify(
         at=observation.at.isoformat(timespec="milliseconds"),
         counts={**asdict(counts), "backlog": counts.backlog},
@@ -45,10 +51,10 @@ def fleet() -> Response:
         plan=asdict(plan),
         evaluations=[asdict(evaluation) for evaluation in parts.evaluations.latest()],
         pace=asdict(pace(parts.store, time.time())),
-        cost={"so_far": samples[-1].spent if samples else None, "currency": CURRENCY},
+        cost={"so_far": latest.spent if latest else None, "currency": CURRENCY},
         history={
-            "samples": [sample.as_json() for sample in samples],
-            "decisions": [decision.as_json() for decision in parts.history.decisions()],
+            "samples": [sample.as_json() for sample in parts.history.samples(since)],
+            "decisions": [decision.as_json() for decision in parts.history.decisions(since)],
         },
     )
     response.headers["Cache-Control"] = "no-store"

@@ -9,7 +9,7 @@ from scaling_lambda.policy import Plan
 from web_tier.database import Database
 from web_tier.images import moment
 
-# Samples that are kept and shown: an hour of a busy fleet, or half a day of a quiet one.
+# Samples that are kept: an hour of a busy fleet, or half a day of a quiet one.
 _SAMPLES = 720
 _DECISIONS = 50
 # No two samples lie further apart unless the web tier was down; what happened then is not known, and not billed here.
@@ -98,17 +98,25 @@ class History:
                     "DELETE FROM decisions WHERE number <= (SELECT max(number) FROM decisions) - ?", (_DECISIONS,)
                 )
 
-    def samples(self) -> list[Sample]:
-        """All that are kept, the oldest first."""
+    def samples(self, since: float = 0.0) -> list[Sample]:
+        """Those from a moment on that are kept, the oldest first."""
         with self._database.reading() as db:
-            rows = db.execute("SELECT entry FROM samples ORDER BY at").fetchall()
+            rows = db.execute("SELECT entry FROM samples WHERE at >= ? ORDER BY at", (since,)).fetchall()
         return [Sample(**json.loads(row[0])) for row in rows]
 
-    def decisions(self) -> list[Decision]:
-        """All that are kept, the newest first."""
+    def latest(self) -> Sample | None:
+        """The newest sample, if there is one yet."""
+        with self._database.reading() as db:
+            row = db.execute("SELECT entry FROM samples ORDER BY at DESC LIMIT 1").fetchone()
+        return None if row is None else Sample(**json.loads(row[0]))
+
+    def decisions(self, since: float = 0.0) -> list[Decision]:
+        """Those from a moment on that are kept, and the one that held then, the newest first."""
         with self._database.reading() as db:
             rows = db.execute("SELECT entry FROM decisions ORDER BY number DESC").fetchall()
-        return [Decision(**json.loads(row[0])) for row in rows]
+        decisions = [Decision(**json.loads(row[0])) for row in rows]
+        later = sum(decision.at >= since for decision in decisions)
+        return decisions[: later + 1]
 
 
 def _sample(observation: Observation, plan: Plan, images_a_minute: int, before: Sample | None) -> Sample:

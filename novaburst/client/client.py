@@ -210,9 +210,10 @@ class Client:
         """Queues, counts and recent results, as the API gives them."""
         return self._connection.json("GET", "/api/v1/status")
 
-    def fleet(self) -> dict[str, Any]:
-        """Instances, limits and the plan as it would be now, as the API gives them."""
-        return self._connection.json("GET", "/api/v1/fleet")
+    def fleet(self, *, minutes: float | None = None) -> dict[str, Any]:
+        """Instances, limits, the plan as it would be now and the last `minutes` of all that, as the API gives them."""
+        params = None if minutes is None else {"minutes": minutes}
+        return self._connection.json("GET", "/api/v1/fleet", params=params)
 
     def scale(self, token: str | None, *, workers: int = 0, dry_run: bool = False) -> dict[str, Any]:
         """Have the fleet evaluated now, with at least `workers`; the report, as the API gives it. Never repeated."""

@@ -3,14 +3,21 @@
 import csv
 import json
 import re
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, FilePayload, Page, expect
 
+from scaling_lambda.fleet import Counts, Observation
+from scaling_lambda.policy import Plan
 from tests.browser.conftest import SHOTS, Site
 from tests.browser.photos import file, photo
+from web_tier.database import Database
+from web_tier.history import History
+from web_tier.settings import WebSettings
 
 
 def upload(page: Page, site: Site, files: list[FilePayload]) -> None:
@@ -50,6 +57,26 @@ def test_results_arrive_while_the_page_is_open_without_a_reload(
     site.working.set()
     expect(page.locator(".image.done")).to_have_count(4)
     expect(page.locator("#overall")).to_have_js_property("position", 1)
+
+
+def test_the_charts_keep_what_the_page_does_not_ask_for_again(page: Page, site: Site, settings: WebSettings) -> None:
+    began = datetime.now(UTC)
+    with closing(Database(settings.store_path)) as database:
+        with database.writing() as db:
+            db.execute("DELETE FROM samples")
+        for minutes, backlog in ((40, 987), (0, 1)):
+            seen = Observation(began - timedelta(minutes=minutes), Counts(backlog, 0, 0), ())
+            History(database).enter(seen, Plan(want=1, have=0, launch=1, reason="played"), 0)
+    page.goto(site.url)
+    chart = page.locator("#charts svg").first
+    expect(chart).to_have_attribute("aria-label", re.compile("at most 987 in this time"))
+    with page.expect_response("**/api/v1/fleet?minutes=*") as again:
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    told = [sample["backlog"] for sample in again.value.json()["history"]["samples"]]
+    assert 987 not in told
+    page.locator("#fleet-panel").evaluate("panel => panel.open = true")
+    page.screenshot(path=SHOTS / "fleet.png", full_page=True)
+    expect(chart).to_have_attribute("aria-label", re.compile("at most 987 in this time"))
 
 
 def test_the_other_guesses_open_and_both_downloads_hold_the_batch(

@@ -9,12 +9,15 @@ const QUIET = 15_000;
 // The times that the charts can show, in milliseconds: the shortest that holds the latest burst.
 const SPANS = [2 * 60_000, 5 * 60_000, 15 * 60_000, 60 * 60_000];
 const DECISIONS = 6;
+// What is asked for again of the last looks' minutes: a sample may be written down a little later than it was taken.
+const OVERLAP = 60_000;
 const element = (id) => document.getElementById(id);
 
 export class Fleet {
   #timer = null;
   #charts = [];
   #history = new History();
+  #looked = 0;
   #busy;
   #told;
 
@@ -61,10 +64,13 @@ export class Fleet {
     if (document.hidden) return;
     let pause = QUIET;
     try {
-      const response = await fetch("/api/v1/fleet", { headers: { Accept: "application/json" } });
+      const began = Date.now();
+      const minutes = (began - this.#looked + OVERLAP) / 60_000;
+      const response = await fetch(`/api/v1/fleet?minutes=${minutes}`, { headers: { Accept: "application/json" } });
       if (!response.ok) throw new Error(`the server answered ${response.status}`);
       const fleet = await response.json();
       this.#show(fleet);
+      this.#looked = began;
       if (this.#busy() || fleet.counts.backlog || fleet.instances.length || fleet.pace.pending) pause = BUSY;
     } catch {
       element("fleet-line").textContent = "Not known just now";

@@ -1,8 +1,13 @@
+from datetime import UTC, datetime, timedelta
+
 import boto3
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from scaling_lambda.cost import Cost
+from scaling_lambda.fleet import Counts, Instance, Observation, State
+from scaling_lambda.policy import Plan
 from tests.aws.web_tier.conftest import Fleet
 from web_tier.settings import WebSettings
 from web_tier.store import Store
@@ -42,6 +47,30 @@ def test_the_fleets_view_tells_pace_cost_samples_and_decisions(
 def test_without_a_sample_yet_the_cost_is_unknown(client: FlaskClient) -> None:
     view = client.get("/api/v1/fleet").json
     assert (view["cost"]["so_far"], view["history"]) == (None, {"samples": [], "decisions": []})
+
+
+def test_a_view_holds_the_last_minutes_and_the_cost_of_all_of_the_burst(app: Flask, client: FlaskClient) -> None:
+    history, now = tier_of(app).history, datetime.now(UTC)
+    plan = Plan(want=1, have=1, launch=0, reason="played", cost_per_hour=Cost(active=36.0))
+    for minutes in (55, 54, 20):
+        worker = Instance("i-1", State.RUNNING, now)
+        history.enter(Observation(now - timedelta(minutes=minutes), Counts(minutes, 0, 0), (worker,)), plan, 0)
+
+    def samples(query: str = "") -> list[int]:
+        return [sample["backlog"] for sample in client.get(f"/api/v1/fleet{query}").json["history"]["samples"]]
+
+    assert samples() == []
+    assert samples("?minutes=54.5") == [54, 20]
+    assert samples("?minutes=1e9") == [55, 54, 20]
+    view = client.get("/api/v1/fleet?minutes=0").json
+    assert [decision["reason"] for decision in view["history"]["decisions"]] == ["played"]
+    assert view["cost"]["so_far"] == pytest.approx(36 * (60 + 120) / 3600)
+
+
+@pytest.mark.parametrize("given", ["", "-1", "an hour", "nan", "1_0"])
+def test_minutes_that_are_no_number_are_refused_by_name(client: FlaskClient, given: str) -> None:
+    reply = client.get("/api/v1/fleet", query_string={"minutes": given})
+    assert (reply.status_code, "minutes must be a number" in reply.json["detail"]) == (400, True)
 
 
 def test_a_second_sample_within_the_period_is_not_taken(app: Flask, store: Store) -> None:

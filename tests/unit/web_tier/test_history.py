@@ -67,6 +67,27 @@ def test_the_record_is_bounded(history: History, monkeypatch: pytest.MonkeyPatch
     assert [decision.want for decision in history.decisions()] == [5, 4]
 
 
+def test_samples_and_decisions_from_a_moment_on_are_told_alone_with_the_decision_that_held_then(
+    history: History,
+) -> None:
+    for minute in range(6):
+        enter(history, 60 * minute, backlog=minute, plan=Plan(want=minute // 2, have=0, launch=0, reason=""))
+    since = (NOW + timedelta(minutes=3)).timestamp()
+    assert [sample.backlog for sample in history.samples(since)] == [3, 4, 5]
+    # The third one was made after two minutes and held until the fourth.
+    assert [decision.want for decision in history.decisions(since)] == [2, 1]
+    assert history.decisions(since + 3600)[0].want == 2
+
+
+def test_the_latest_sample_is_known_however_old_it_is(history: History) -> None:
+    assert history.latest() is None
+    enter(history, 0)
+    enter(history, 5, backlog=3)
+    latest = history.latest()
+    assert latest is not None
+    assert latest.backlog == 3
+
+
 def test_one_process_takes_the_sample_of_a_period(database: Database) -> None:
     one, other = History(database), History(database)
     assert [h.claim(1000.0, 60.0) for h in (one, other, one)] == [True, False, False]
