@@ -10,15 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.e2e.cloud import free_port, until
+from web_tier.connections import with_room
 
-# What a distribution's own nginx.conf says, but every path below one folder.
+# What a distribution's own nginx.conf says, but every path below one folder; with connections as a deployment's has.
 _MAIN = """
 daemon off;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log warn;
 worker_processes 1;
-worker_rlimit_nofile 4096;
-events {{ worker_connections 1024; }}
+events {{ worker_connections 768; }}
 http {{
     access_log {folder}/access.log;
     client_body_temp_path {folder}/body;
@@ -57,7 +57,7 @@ def before(environment: Mapping[str, str], folder: Path) -> Iterator[Nginx]:
     folder.mkdir(parents=True, exist_ok=True)
     port, tls_port = free_port(), free_port()
     (folder / "site.conf").write_text(site(port, tls_port, environment))
-    (folder / "nginx.conf").write_text(_MAIN.format(folder=folder))
+    (folder / "nginx.conf").write_text(with_room(_MAIN.format(folder=folder)))
     executable = shutil.which("nginx", path=f"{environment.get('PATH', '')}:/usr/sbin")
     assert executable, "nginx is not installed"
     command = [executable, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")]

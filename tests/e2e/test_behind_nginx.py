@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -87,6 +88,19 @@ def test_beyond_the_requests_that_the_web_tier_takes_programs_are_put_off_and_th
             with pytest.raises(requests.ConnectionError):
                 requests.post(nginx.url, files={"inputFile": ("a.jpg", b"x")}, timeout=60)
             held.close()
+
+
+def test_a_thousand_connections_that_were_idle_have_an_answer_each(tmp_path: Path) -> None:
+    asking = b"GET /api/v1/status HTTP/1.1\r\nHost: n\r\n\r\n"
+    with before(bound_to(free_port()), tmp_path) as nginx, ExitStack() as open_ones:
+        clients = [open_ones.enter_context(socket.socket()) for _ in range(1000)]
+        for _ in range(2):
+            for client in clients:
+                if client.getsockname()[1] == 0:
+                    client.settimeout(60)
+                    client.connect(("127.0.0.1", nginx.port))
+                client.sendall(asking)
+                assert client.recv(64 * 1024).startswith(b"HTTP/1.1 502 ")
 
 
 def test_events_come_through_while_their_stream_is_open(cloud: Cloud, nginx: Nginx) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from novaburst.settings import SettingsError
+from web_tier.connections import with_room
 from web_tier.logs import log_to_stderr
 from web_tier.settings import WebSettings
 from web_tier.site import LISTEN, render
@@ -24,11 +25,13 @@ def place(root: Path, settings: WebSettings) -> None:
 
     Raises:
         OSError: a file cannot be written; nginx, for one, is not installed.
+        ValueError: nginx's own file is not one that can be given room for more connections.
     """
     for unit in sorted(_UNITS.glob("*.service")):
         (root / "etc/systemd/system" / unit.name).write_text(unit.read_text())
     nginx = root / "etc/nginx"
-    site, enabled = nginx / "sites-available/novaburst", nginx / "sites-enabled/novaburst"
+    main, site, enabled = nginx / "nginx.conf", nginx / "sites-available/novaburst", nginx / "sites-enabled/novaburst"
+    main.write_text(with_room(main.read_text()))
     site.write_text(render(settings, LISTEN))
     if not enabled.is_symlink():
         enabled.symlink_to("../sites-available/novaburst")
@@ -63,7 +66,7 @@ def main() -> None:
             run(["useradd", "--system", "--shell", "/usr/sbin/nologin", USER])
         place(Path("/"), WebSettings.load())
         serve(run)
-    except (OSError, SettingsError, subprocess.CalledProcessError) as error:
+    except (OSError, SettingsError, ValueError, subprocess.CalledProcessError) as error:
         raise SystemExit(f"this machine does not serve the web tier: {error}") from error
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from web_tier.connections import CONNECTIONS
 from web_tier.nova.machine import place, serve
 from web_tier.settings import WebSettings
 from web_tier.site import LISTEN, render
@@ -17,6 +18,7 @@ def root(tmp_path: Path) -> Path:
     """As the distribution's nginx leaves it."""
     for folder in ("etc/systemd/system", "etc/nginx/sites-available", "etc/nginx/sites-enabled"):
         (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "etc/nginx/nginx.conf").write_text("events {\n\tworker_connections 768;\n}\n")
     (tmp_path / "etc/nginx/sites-available/default").write_text("welcome")
     (tmp_path / "etc/nginx/sites-enabled/default").symlink_to("/etc/nginx/sites-available/default")
     return tmp_path
@@ -29,6 +31,11 @@ def test_units_and_site_are_the_shipped_ones_and_the_welcome_page_is_gone(root: 
     assert placed == {unit.name: unit.read_text() for unit in UNITS.glob("*.service")}
     [enabled] = (root / "etc/nginx/sites-enabled").iterdir()
     assert enabled.read_text() == render(settings, LISTEN)
+
+
+def test_nginx_has_connections_for_a_thousand_clients(root: Path) -> None:
+    place(root, WebSettings.load(prefix="lab-7"))
+    assert f"worker_connections {CONNECTIONS};" in (root / "etc/nginx/nginx.conf").read_text()
 
 
 def test_placed_again_after_a_setting_has_changed_the_site_follows(root: Path) -> None:
