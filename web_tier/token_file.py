@@ -53,6 +53,22 @@ def change(path: Path, edit: Callable[[Tokens], Tokens]) -> None:
         os.close(folder)
 
 
+def prepare(path: Path, owner: tuple[int, int]) -> None:
+    """Make a file of no tokens where there is none, and its folder; nobody is let in until there is a first token.
+
+    What is made belongs to `owner`, a user's and a group's number.
+
+    Raises:
+        TokenFileError: as `change`; OSError: the folder or its owner cannot be set.
+    """
+    if not path.parent.exists():
+        path.parent.mkdir(mode=0o700)
+        os.chown(path.parent, *owner)
+    if not path.exists():
+        change(path, lambda none: none)
+        os.chown(path, *owner)
+
+
 class WatchedTokens:
     """The tokens as the file has them now. Safe to share between threads."""
 

@@ -11,6 +11,7 @@ from web_tier.connections import with_room
 from web_tier.logs import log_to_stderr
 from web_tier.settings import WebSettings
 from web_tier.site import LISTEN, render
+from web_tier.token_file import TokenFileError, prepare
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ def serve(run: Callable[[Sequence[str]], object]) -> None:
 
 
 def main() -> None:
-    """Make the user, place the files, start the services; by root, with the settings in the environment.
+    """Make the user and the file of tokens, place the files, start the services; by root, settings in the environment.
 
     Raises:
         SystemExit: a setting is wrong, or a command failed; the text says which.
@@ -64,9 +65,14 @@ def main() -> None:
     try:
         if USER not in {entry.pw_name for entry in pwd.getpwall()}:
             run(["useradd", "--system", "--shell", "/usr/sbin/nologin", USER])
-        place(Path("/"), WebSettings.load())
+        settings = WebSettings.load()
+        if settings.token_file is not None:
+            # Without its file the web tier would not start, and who makes a token needs a machine to log in to.
+            account = pwd.getpwnam(USER)
+            prepare(settings.token_file, (account.pw_uid, account.pw_gid))
+        place(Path("/"), settings)
         serve(run)
-    except (OSError, SettingsError, ValueError, subprocess.CalledProcessError) as error:
+    except (OSError, SettingsError, TokenFileError, ValueError, subprocess.CalledProcessError) as error:
         raise SystemExit(f"this machine does not serve the web tier: {error}") from error
 
 

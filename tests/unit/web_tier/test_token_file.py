@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from web_tier.token_file import TokenFileError, WatchedTokens, change, read
+from web_tier.token_file import TokenFileError, WatchedTokens, change, prepare, read
 from web_tier.tokens import Scope, Token, Tokens, digest, new_text
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -140,3 +140,22 @@ def test_the_file_keeps_its_owner_when_root_changes_it(path: Path) -> None:
         os.chown(path, 12345, 12345)
         change(path, lambda tokens: tokens)
         assert (path.stat().st_uid, path.stat().st_gid) == (12345, 12345)
+
+
+def test_a_prepared_file_lets_nobody_in_until_there_is_a_first_token(tmp_path: Path) -> None:
+    path, owner = tmp_path / "state" / "tokens.json", (os.getuid(), os.getgid())
+    prepare(path, owner)
+    watched = WatchedTokens(path)
+    assert watched().tokens == ()
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    change(path, lambda tokens: tokens.with_token(token("lab")))
+    prepare(path, owner)
+    assert watched().names() == ["lab"]
+
+
+def test_a_prepared_file_and_its_folder_are_the_web_tiers_users(tmp_path: Path) -> None:
+    # Only root can give them to somebody else.
+    owner = (12345, 12345) if os.geteuid() == 0 else (os.getuid(), os.getgid())
+    path = tmp_path / "state" / "tokens.json"
+    prepare(path, owner)
+    assert {(found.stat().st_uid, found.stat().st_gid) for found in (path, path.parent)} == {owner}
