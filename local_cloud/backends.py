@@ -20,6 +20,7 @@ from local_cloud.instance import InstanceView
 from local_cloud.lambda_host import FunctionCode
 from local_cloud.mends import instances
 from local_cloud.mends.functions import code_of
+from local_cloud.mends.queues import sent_count
 from local_cloud.metrics import MetricId, Statistics
 
 # moto's account for credentials that it did not make.
@@ -28,13 +29,17 @@ ACCOUNT = "123456789012"
 
 @dataclass(frozen=True)
 class QueueDepths:
-    """How many messages a queue holds, by kind, and the age of the oldest (seconds; 0 for an empty queue)."""
+    """How many messages a queue holds, by kind, and the age of the oldest (seconds; 0 for an empty queue).
+
+    `sent` are all that were ever sent to it.
+    """
 
     name: str
     visible: int
     not_visible: int
     delayed: int
     oldest_age_seconds: float
+    sent: int
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,7 @@ class Backends:
                 oldest_age_seconds=max(
                     (now - (m.sent_timestamp or 0) / 1000 for m in list(queue._messages)), default=0
                 ),
+                sent=sent_count(queue),
             )
             for queue in list(sqs_backends[self.account][self.region].queues.values())
         ]

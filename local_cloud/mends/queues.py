@@ -34,6 +34,7 @@ def apply() -> None:
     _attributes_are_read_one_by_one()
     _retention_is_read_not_recomputed()
     _sending_fires_no_event_source()
+    _sent_messages_are_counted()
 
 
 def _one_caller_at_a_time() -> None:
@@ -163,3 +164,19 @@ def _sending_fires_no_event_source() -> None:
             original(self, message)
         finally:
             self.lambda_event_source_mappings = mappings
+
+
+def _sent_messages_are_counted() -> None:
+    # Why: CloudWatch has how many messages were sent to a queue; moto has no such metric.
+    @replace(SQSBackend, "send_message")
+    def send_message(original: Any, self: SQSBackend, queue_name: str, *args: Any, **kwargs: Any) -> Message:
+        message: Message = original(self, queue_name, *args, **kwargs)
+        queue = self.get_queue(queue_name)
+        with queue._messages_lock:
+            queue.sent_count = sent_count(queue) + 1  # type: ignore[attr-defined] # ours
+        return message
+
+
+def sent_count(queue: Queue) -> int:
+    """How many messages have been sent to a queue since it was made."""
+    return getattr(queue, "sent_count", 0)

@@ -142,22 +142,31 @@ def test_a_backlog_raises_the_templates_alarm_tells_its_topic_and_clears_again(c
 def test_queue_metrics_are_in_cloudwatch(cloud: "Cloud") -> None:
     url = cloud.queue()
     name = url.rsplit("/", 1)[-1]
-    for _ in range(3):
-        cloud.client("sqs").send_message(QueueUrl=url, MessageBody="m")
 
-    def maximum() -> Any:
-        points = cloud.client("cloudwatch").get_metric_statistics(
+    def points(metric: str, statistic: str) -> list[float]:
+        found = cloud.client("cloudwatch").get_metric_statistics(
             Namespace="AWS/SQS",
-            MetricName="ApproximateNumberOfMessagesVisible",
+            MetricName=metric,
             Dimensions=[{"Name": "QueueName", "Value": name}],
             StartTime=time.time() - 600,
             EndTime=time.time() + 60,
             Period=60,
-            Statistics=["Maximum"],
+            Statistics=[statistic],
         )["Datapoints"]
-        return max((point["Maximum"] for point in points), default=0) == 3
+        return [point[statistic] for point in found]
 
-    cloud.eventually(maximum)
+    def sent() -> float:
+        return sum(points("NumberOfMessagesSent", "Sum"))
+
+    for _ in range(3):
+        cloud.client("sqs").send_message(QueueUrl=url, MessageBody="m")
+    cloud.eventually(lambda: max(points("ApproximateNumberOfMessagesVisible", "Maximum"), default=0) == 3)
+    cloud.eventually(lambda: sent() == 3)
+    cloud.client("sqs").receive_message(QueueUrl=url, VisibilityTimeout=0)
+    batch = [{"Id": str(number), "MessageBody": "m"} for number in range(2)]
+    cloud.client("sqs").send_message_batch(QueueUrl=url, Entries=batch)
+    # What is received, and what comes back, was not sent again.
+    cloud.eventually(lambda: sent() == 5)
 
 
 def test_setting_an_alarms_state_by_hand_runs_its_actions_once(cloud: "Cloud") -> None:
