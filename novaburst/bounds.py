@@ -15,6 +15,8 @@ MAX_FILES_PER_UPLOAD = 5_000
 MAX_NAME_CHARS = 255
 # The longest time that a client may wait for a result inside one request, in seconds. nginx and gunicorn follow it.
 MAX_WAIT_SECONDS = 600
+# How long a form is good with which a client sends a file straight to S3, in seconds.
+PRESIGNED_SECONDS = 3600
 # How long SQS hides a message that a worker has taken, in seconds; the worker's heartbeat extends it.
 VISIBILITY_TIMEOUT_SECONDS = 60
 # Receives of one message before SQS moves it to the dead-letter queue.

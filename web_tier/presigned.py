@@ -9,13 +9,13 @@ from typing import Annotated, Any
 from flask import Blueprint, Response, jsonify, url_for
 from pydantic import BaseModel, ConfigDict, Field
 
+from novaburst.bounds import PRESIGNED_SECONDS
 from novaburst.contract import Failure
 from novaburst.error_codes import ErrorCode
 from web_tier.access import charge_bytes
 from web_tier.bodies import json_body
 from web_tier.existing import batch_created
 from web_tier.images import Image, as_json, failure_json
-from web_tier.tickets import LIFE_SECONDS
 from web_tier.tier import tier
 
 blueprint = Blueprint("presigned", __name__)
@@ -65,7 +65,7 @@ def issue(batch: str) -> Response:
     forms = tier().tickets.issue(batch, [(file.name, file.type) for file in asked.files])
     response = jsonify(
         batch=batch,
-        expires_seconds=LIFE_SECONDS,
+        expires_seconds=PRESIGNED_SECONDS,
         max_bytes=tier().settings.max_image_bytes,
         complete=url_for("presigned.complete", batch=batch),
         uploads=[{"id": form.id, "name": form.name, "url": form.url, "fields": form.fields} for form in forms],

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from novaburst.bounds import PRESIGNED_SECONDS
 from novaburst.contract import new_id
 from novaburst.objects import Bucket
 from web_tier.database import Database
@@ -13,8 +14,7 @@ from web_tier.names import display_name
 from web_tier.sender import Sender
 from web_tier.store import Store
 
-# How long a form is good for, and how long after that its upload may still be said to be there, in seconds.
-LIFE_SECONDS = 3600
+# How long after the end of a form its upload may still be said to be there, in seconds.
 _GRACE_SECONDS = 3600
 _LOOKS = 8
 
@@ -67,12 +67,12 @@ class Tickets:
 
     def issue(self, batch: str, files: Sequence[tuple[str, str]]) -> list[Form]:
         """A form for each file, given by its name and its media type."""
-        expires = self._clock() + LIFE_SECONDS
+        expires = self._clock() + PRESIGNED_SECONDS
         forms = []
         for name, content_type in files:
             identity = new_id()
             url, fields = self._in_bucket.presigned_post(
-                identity, max_bytes=self._max_bytes, content_type=content_type, seconds=LIFE_SECONDS
+                identity, max_bytes=self._max_bytes, content_type=content_type, seconds=PRESIGNED_SECONDS
             )
             forms.append(Form(identity, display_name(name), url, fields))
         with self._database.writing() as db:

@@ -11,13 +11,15 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from novaburst.commands.nova_import import import_ami_command
+from novaburst.commands.nova_key import key_command
+from novaburst.commands.nova_options import FILE, cloud_option, handover, prefix_option, reach_options, settings
 from novaburst.commands.progress import Meter
 from novaburst.commands.site import SITE_FIELDS, site_options, site_settings
 from novaburst.settings import Settings, require_region
 from novaburst.terminal import Console, say
 from web_tier.nova import glance
 from web_tier.nova.connect import connected
-from web_tier.nova.handover import Handover, hand_over
+from web_tier.nova.handover import hand_over
 from web_tier.nova.inventory import inventory
 from web_tier.nova.launch import carry_out
 from web_tier.nova.mark import Mark
@@ -34,12 +36,6 @@ _FORMATS = ("qcow2", "raw", "vmdk", "vhd", "vhdx", "vdi", "iso")
 _PUBLIC_KEYS = ("id_ed25519.pub", "id_ecdsa.pub", "id_rsa.pub")
 # As OpenStack's services make them.
 _ID_CHARACTERS = 36
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-_cloud_option = click.option(
-    "--os-cloud", envvar="OS_CLOUD", show_envvar=True, help="The cloud's name in clouds.yaml; else the OS_* variables."
-)
-_prefix_option = click.option("--prefix", help="Starts the name of every resource; NOVABURST_PREFIX by default.")
 
 
 class _Group(click.Group):
@@ -58,15 +54,16 @@ def nova_command() -> None:
 
 
 nova_command.add_command(import_ami_command)
+nova_command.add_command(key_command)
 
 
 @nova_command.command("up")
-@_cloud_option
-@_prefix_option
-@click.option("--image-file", type=_FILE, help="A cloud image on this machine, to be uploaded.")
+@cloud_option
+@prefix_option
+@click.option("--image-file", type=FILE, help="A cloud image on this machine, to be uploaded.")
 @click.option("--disk-format", type=click.Choice(_FORMATS), help="Of the file; by default what it begins like.")
 @click.option("--image", help="Instead, the name or id of an image that is there.")
-@click.option("--public-key", type=_FILE, help="For SSH; by default that of ~/.ssh.")
+@click.option("--public-key", type=FILE, help="For SSH; by default that of ~/.ssh.")
 @click.option("--key-pair", help="Instead, the name of a key pair that is there.")
 @click.option("--flavor", help="By default one of 512 MB and 5 GB, made where that is permitted.")
 @click.option("--external-network", help="Where addresses come from; may be left out when there is but one.")
@@ -87,18 +84,15 @@ nova_command.add_command(import_ami_command)
 @click.option("--name-server", "name_servers", multiple=True, help="Instead of the cloud's; again for more.")
 @site_options
 @click.option("--replace-server", is_flag=True, help="Replace it if its image or user data changed; the address stays.")
-@click.option("--ssh-user", default="debian", show_default=True, help="The image's own user, to whom the AWS key goes.")
-@click.option("--identity", type=_FILE, help="The private key for that; by default the agent's.")
+@reach_options
 @click.option(
     "--bring-key/--no-bring-key", default=True, help="Make an AWS key and bring it over SSH, when it has none."
 )
-@click.option("--ready-url", help="Where to ask whether it is ready.  [default: http://ADDRESS/readyz]")
-@click.option("--ready-seconds", default=1200, show_default=True, type=click.IntRange(1), help="How long to wait.")
 @click.option("--dry-run", is_flag=True, help="Only print the plan.")
 def up_command(os_cloud: str | None, prefix: str | None, dry_run: bool, **options: Any) -> None:
     """Bring the web tier up, or complete it; run again, it changes nothing."""
-    settings = _settings(prefix)
-    wanted = _wanted(settings, options)
+    chosen = settings(prefix)
+    wanted = _wanted(chosen, options)
     with connected(os_cloud) as cloud:
         image = wanted.image if isinstance(wanted.image, str) else None
         seen = observe(cloud, wanted.mark, image=image, key_pair=wanted.key_pair)
@@ -113,30 +107,20 @@ def up_command(os_cloud: str | None, prefix: str | None, dry_run: bool, **option
         if not plan.steps:
             say("nothing to do")
         address = cloud.network.get_ip(ids[Kind.FLOATING_IP]).floating_ip_address
-        url = options["ready_url"] or f"http://{address}/readyz"
-        handover = Handover(
-            server_id=ids[Kind.SERVER],
-            address=address,
-            url=url,
-            seconds=options["ready_seconds"],
-            bring_key=options["bring_key"],
-            prefix=settings.prefix,
-            user=options["ssh_user"],
-            identity=options["identity"],
-        )
-        readiness = hand_over(cloud, handover, say)
+        to = handover(ids[Kind.SERVER], address, chosen.prefix, options)
+        readiness = hand_over(cloud, to, say, bring_key=options["bring_key"])
     if readiness is not Readiness.READY:
         say("installed; it has no AWS key yet: docs/openstack.md says how to bring it one")
     say(f"http://{address}/")
 
 
 @nova_command.command("down")
-@_cloud_option
-@_prefix_option
+@cloud_option
+@prefix_option
 @click.option("--dry-run", is_flag=True, help="Only print the plan.")
 def down_command(os_cloud: str | None, prefix: str | None, dry_run: bool) -> None:
     """Remove exactly what carries this deployment's mark."""
-    mark = Mark(_settings(prefix).prefix)
+    mark = Mark(settings(prefix).prefix)
     with connected(os_cloud) as cloud:
         plan = plan_down(observe(cloud, mark))
         if dry_run:
@@ -147,12 +131,12 @@ def down_command(os_cloud: str | None, prefix: str | None, dry_run: bool) -> Non
 
 
 @nova_command.command("status")
-@_cloud_option
-@_prefix_option
+@cloud_option
+@prefix_option
 @click.option("--json", "as_json", is_flag=True, help="Print the resources as JSON.")
 def status_command(os_cloud: str | None, prefix: str | None, as_json: bool) -> None:
     """Show what the deployment has, and whether its web tier answers."""
-    mark = Mark(_settings(prefix).prefix)
+    mark = Mark(settings(prefix).prefix)
     with connected(os_cloud) as cloud:
         seen = observe(cloud, mark)
     items = inventory(seen)
@@ -180,20 +164,16 @@ def _range(text: str) -> str:
         raise click.BadParameter(f"{text}: {error}") from error
 
 
-def _settings(prefix: str | None) -> Settings:
-    return Settings.load(**({} if prefix is None else {"prefix": prefix}))
-
-
-def _wanted(settings: Settings, options: dict[str, Any]) -> Wanted:
+def _wanted(chosen: Settings, options: dict[str, Any]) -> Wanted:
     site = site_settings(
-        settings.prefix,
+        chosen.prefix,
         require_region(),
         variables=options["variables"],
         **{name: options[name] for name in SITE_FIELDS},
     )
     key_pair: str | None = options["key_pair"]
     return Wanted(
-        mark=Mark(settings.prefix),
+        mark=Mark(chosen.prefix),
         user_data=user_data(site),
         image=_image(options["image"], options["image_file"], options["disk_format"]),
         public_key=None if key_pair else _public_key(options["public_key"]),

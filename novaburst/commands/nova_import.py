@@ -8,8 +8,9 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError
 
 from novaburst.aws import config, ec2_client, s3_client
+from novaburst.commands.nova_options import cloud_option, prefix_option, settings
 from novaburst.commands.progress import Meter
-from novaburst.settings import Settings, require_region
+from novaburst.settings import require_region
 from novaburst.terminal import say
 from web_tier.nova.connect import connected
 from web_tier.nova.import_ami import Aws, Watcher, fetch, present, store
@@ -19,10 +20,8 @@ from web_tier.nova.import_ami_role import Place
 
 @click.command("import-ami")
 @click.argument("ami")
-@click.option(
-    "--os-cloud", envvar="OS_CLOUD", show_envvar=True, help="The cloud's name in clouds.yaml; else the OS_* variables."
-)
-@click.option("--prefix", help="Starts the name of every resource; NOVABURST_PREFIX by default.")
+@cloud_option
+@prefix_option
 @click.option("--name", help="The image's name in the private cloud; the AMI's id by default.")
 @click.option(
     "--format",
@@ -43,8 +42,7 @@ def import_ami_command(
     ami: str, *, os_cloud: str | None, prefix: str | None, name: str | None, form: str, folder: Path
 ) -> None:
     """Export AMI from EC2 through S3 and put it into Glance; interrupted, it goes on where it was."""
-    settings = Settings.load(**({} if prefix is None else {"prefix": prefix}))
-    place = Place(settings.prefix, require_region())
+    place = Place(settings(prefix).prefix, require_region())
     wanted = Format(form)
     # The private cloud first: an export takes up to an hour, which nobody should wait for in vain.
     with connected(os_cloud) as cloud, Meter() as meter:

@@ -10,6 +10,7 @@ import os
 import pwd
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -70,29 +71,53 @@ def store(key: AccessKey, path: Path, owner: tuple[int, int]) -> None:
     Raises:
         OSError: it cannot be written.
     """
+    _write(key.text(), path, owner)
+
+
+def _write(text: str, path: Path, owner: tuple[int, int]) -> None:
     new = path.with_suffix(".new")
     new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         os.fchown(descriptor, *owner)
-        file.write(key.text())
+        file.write(text)
     new.replace(path)
 
 
+def take(key: AccessKey, path: Path, owner: tuple[int, int], run: Callable[[Sequence[str]], object]) -> None:
+    """Store the key and let both services take it; when they do not, the key before is in its place again.
+
+    Raises:
+        OSError: it cannot be written; subprocess.CalledProcessError: from `run`, a service does not come back.
+    """
+    before = path.read_text() if path.exists() else None
+    store(key, path, owner)
+    log.info("stored %s in %s", key, path)
+    try:
+        run(["/usr/bin/systemctl", "reload-or-restart", WEB])
+        run(["/usr/bin/systemctl", "restart", LISTENER])
+    except subprocess.CalledProcessError:
+        # Who sent it deletes it now: with the one before, what still runs can start again.
+        if before is not None:
+            _write(before, path, owner)
+        raise
+
+
 def main() -> None:
-    """Store the key and let both services take it; who waits for an answer keeps waiting undisturbed.
+    """Take the key; who waits for an answer keeps waiting undisturbed.
 
     Raises:
         SystemExit: it is no key, it cannot be stored, or a service does not come back.
     """
     log_to_stderr()
+
+    def run(command: Sequence[str]) -> None:
+        subprocess.run(command, check=True)  # noqa: S603 - the commands above
+
     try:
         key = AccessKey.parse(sys.stdin.read())
         account = pwd.getpwnam(USER)
-        store(key, PATH, (account.pw_uid, account.pw_gid))
-        log.info("stored %s in %s", key, PATH)
-        subprocess.run(["/usr/bin/systemctl", "reload-or-restart", WEB], check=True)  # noqa: S603 - ours
-        subprocess.run(["/usr/bin/systemctl", "restart", LISTENER], check=True)  # noqa: S603 - ours
+        take(key, PATH, (account.pw_uid, account.pw_gid), run)
     except (CredentialsError, KeyError, OSError, subprocess.CalledProcessError) as error:
         raise SystemExit(f"the key was not taken: {error}") from error
 

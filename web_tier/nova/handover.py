@@ -1,7 +1,8 @@
 """The last stretch: from an address to a web tier that answers, with the AWS key brought to it on the way."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from openstack.connection import Connection
 
 from novaburst.aws import config
 from web_tier.nova import ready
+from web_tier.nova.credentials import AccessKey
 from web_tier.nova.delivery import DeliveryError, Destination, deliver, fresh_access_key, host_keys
 from web_tier.nova.problem import NovaError
 from web_tier.nova.ready import Readiness
@@ -26,15 +28,14 @@ class Handover:
     address: str
     url: str
     seconds: float
-    # Whether the AWS key is brought, and then as whom, and with which private key (None: the agent's).
-    bring_key: bool
     prefix: str
+    # As whom the AWS key is brought, and with which private key (None: the agent's).
     user: str
     identity: Path | None
 
 
-def hand_over(cloud: Connection, to: Handover, say: Callable[[str], None]) -> Readiness:
-    """Wait until the web tier is installed, bring it its key unless it has one, wait until it is ready.
+def hand_over(cloud: Connection, to: Handover, say: Callable[[str], None], *, bring_key: bool) -> Readiness:
+    """Wait until the web tier is installed; if told so bring it its key unless it has one, and wait until it is ready.
 
     Raises:
         NovaError: it does not answer in time, or the key did not reach it.
@@ -44,11 +45,12 @@ def hand_over(cloud: Connection, to: Handover, say: Callable[[str], None]) -> Re
     seen = ready.wait(to.url, lambda far: far is not Readiness.SILENT, to.seconds)
     if seen is Readiness.SILENT:
         raise NovaError(f"nothing answers at {to.url} after {to.seconds:.0f} s{_console(cloud, to)}", _ASK_THE_MACHINE)
-    if seen is Readiness.READY or not to.bring_key:
+    if seen is Readiness.READY or not bring_key:
         return seen
     say(f"bringing the AWS key to {to.address}")
-    _bring_key(cloud, to)
-    if ready.wait(to.url, lambda far: far is Readiness.READY, to.seconds) is not Readiness.READY:
+    with undelivered_told(), fresh_access_key(boto3.client("iam", config=config()), to.prefix) as key:
+        bring(cloud, to, key)
+    if not becomes_ready(to):
         raise NovaError(
             f"the web tier has its key and is not ready after {to.seconds:.0f} s",
             f"Ask it what it lacks: curl {to.url}",
@@ -63,15 +65,32 @@ _ASK_THE_MACHINE = (
 )
 
 
-def _bring_key(cloud: Connection, to: Handover) -> None:
+def becomes_ready(to: Handover) -> bool:
+    """Whether the web tier is ready, or becomes so in its time."""
+    return ready.wait(to.url, lambda far: far is Readiness.READY, to.seconds) is Readiness.READY
+
+
+def bring(cloud: Connection, to: Handover, key: AccessKey) -> None:
+    """Bring a key to the machine, if it is the host whose keys its console showed.
+
+    Raises:
+        DeliveryError: it did not arrive.
+        openstack.exceptions.SDKException: the console could not be read.
+    """
     keys = host_keys(_output(cloud, to))
-    destination = Destination(to.address, to.user, to.identity, keys)
+    with tempfile.TemporaryDirectory() as folder:
+        deliver(key, Destination(to.address, to.user, to.identity, keys), Path(folder))
+
+
+@contextmanager
+def undelivered_told() -> Iterator[None]:
+    """Say of a key that did not arrive what helps.
+
+    Raises:
+        NovaError: it did not.
+    """
     try:
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            fresh_access_key(boto3.client("iam", config=config()), to.prefix) as key,
-        ):
-            deliver(key, destination, Path(folder))
+        yield
     except DeliveryError as error:
         raise NovaError(
             str(error),

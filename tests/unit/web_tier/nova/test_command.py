@@ -1,5 +1,6 @@
 """What `novaburst nova` refuses before it asks any cloud."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from click.testing import CliRunner
 
 from novaburst.commands.nova import nova_command
 from web_tier.nova.problem import NovaError
+from web_tier.nova.resources import Observation
 
 
 @pytest.fixture
@@ -37,6 +39,16 @@ def test_an_image_is_named_or_a_file_but_not_both_and_not_neither(
     ended = runner.invoke(nova_command, ["up", "--wheels-url", "https://wheels.example/", *options])
     assert ended.exit_code == 2
     assert "--image-file" in ended.output
+
+
+def test_without_a_machine_there_is_nothing_to_bring_a_key_to(
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("novaburst.commands.nova_key.connected", nullcontext)
+    monkeypatch.setattr("novaburst.commands.nova_key.observe", lambda _cloud, _mark: Observation())
+    ended = runner.invoke(nova_command, ["key", "--prefix", "lab-7"])
+    assert ended.exit_code == 1
+    assert ended.output.startswith("Error: lab-7 has no server with an address")
 
 
 def test_a_problem_is_told_with_what_helps(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,14 @@
 
 import os
 import stat
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import botocore.session
 import pytest
 
-from web_tier.nova.credentials import AccessKey, CredentialsError, store
+from web_tier.nova.credentials import AccessKey, CredentialsError, store, take
 
 KEY = AccessKey("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 OWNER = (os.getuid(), os.getgid())
@@ -30,6 +32,32 @@ def test_the_file_is_its_owners_alone_and_replaces_the_key_before(tmp_path: Path
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert path.read_text() == KEY.text()
     assert [entry.name for entry in tmp_path.iterdir()] == ["credentials"]
+
+
+def test_both_services_take_the_new_key_the_web_tier_without_a_restart(tmp_path: Path) -> None:
+    commands: list[Sequence[str]] = []
+    take(KEY, tmp_path / "credentials", OWNER, commands.append)
+    assert [command[1:] for command in commands] == [
+        ["reload-or-restart", "novaburst-web.service"],
+        ["restart", "novaburst-listener.service"],
+    ]
+
+
+@pytest.mark.parametrize("before", [None, "[default]\nwhat was there\n"])
+def test_the_key_before_is_back_when_a_service_does_not_take_the_new_one(tmp_path: Path, before: str | None) -> None:
+    path = tmp_path / "credentials"
+    if before is not None:
+        path.write_text(before)
+
+    def fail(command: Sequence[str]) -> None:
+        assert path.read_text() == KEY.text()
+        if "restart" in command:
+            raise subprocess.CalledProcessError(1, command)
+
+    with pytest.raises(subprocess.CalledProcessError):
+        take(KEY, path, OWNER, fail)
+    assert path.read_text() == (before or KEY.text())
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ ssh-ed25519 AAAAHOST root@lab
 -----END SSH HOST KEY KEYS-----
 login:
 """
-TO = Handover("s-1", "203.0.113.9", "http://203.0.113.9/readyz", 60, True, "lab-7", "debian", None)
+TO = Handover("s-1", "203.0.113.9", "http://203.0.113.9/readyz", 60, "lab-7", "debian", None)
 
 
 class Cloud:
@@ -65,10 +64,10 @@ def seen(monkeypatch: pytest.MonkeyPatch, *far: Readiness) -> None:
     monkeypatch.setattr(handover.ready, "wait", wait)
 
 
-def hand(to: Handover = TO) -> Readiness:
+def hand(*, bring_key: bool = True) -> Readiness:
     cloud: Any = Cloud()
     connection: Connection = cloud
-    return hand_over(connection, to, lambda _: None)
+    return hand_over(connection, TO, lambda _: None, bring_key=bring_key)
 
 
 def test_what_is_ready_gets_no_further_key(monkeypatch: pytest.MonkeyPatch, brought: list[Destination]) -> None:
@@ -87,7 +86,7 @@ def test_what_is_installed_gets_a_key_at_the_host_that_the_console_showed(
 
 def test_on_demand_the_key_is_left_to_a_person(monkeypatch: pytest.MonkeyPatch, brought: list[Destination]) -> None:
     seen(monkeypatch, Readiness.INSTALLED)
-    assert hand(replace(TO, bring_key=False)) is Readiness.INSTALLED
+    assert hand(bring_key=False) is Readiness.INSTALLED
     assert brought == []
 
 
