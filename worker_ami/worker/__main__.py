@@ -1,8 +1,8 @@
 """`python -m worker_ami.worker`: one worker's life, and what its end means to the machine.
 
-Exit status 0 says "finished: power this machine off": idle for long enough, too old, told by EC2 that the spot instance
-is taken away, or told to stop by SIGTERM (the machine is going away, or its operator ends it). Any other status is a
-failure, which systemd answers with a restart, and a run of failures with a power-off.
+Exit status 0 says "finished: power this machine off": idle for long enough, too old, sent away by the scaling Lambda,
+told by EC2 that the spot instance is taken away, or told to stop by SIGTERM (the machine is going away, or its operator
+ends it). Any other status is a failure, which systemd answers with a restart, and a run of failures with a power-off.
 """
 
 import logging

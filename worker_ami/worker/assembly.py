@@ -88,7 +88,9 @@ def assemble(settings: WorkerSettings, instance: str, stop: threading.Event) -> 
     )
     if settings.status_port:
         serve_status(settings.status_port, _state(instance, model, settings, pipeline, counts), _downloads(settings))
-    notices = Notices(InstanceMetadata(), interrupted=stop.set, rebalance=pipeline.leave_when_empty)
+    notices = Notices(
+        InstanceMetadata(), interrupted=stop.set, rebalance=pipeline.leave_when_empty, sent_away=pipeline.leave
+    )
     return Worker(pipeline, (watch, notices.run, Reporter(counts, settings.prefix).run))
 
 

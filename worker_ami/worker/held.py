@@ -58,6 +58,11 @@ class Held:
             self._changed.wait_for(lambda: self._room() >= self._worthwhile, timeout)
             return min(self._room(), SQS_BATCH) if self._room() >= self._worthwhile else 0
 
+    def wait_until_empty(self, timeout: float) -> bool:
+        """Whether nothing is held, now or within `timeout` seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._held, timeout)
+
     def add(self, messages: Sequence[Received]) -> None:
         """Hold messages that were just received."""
         with self._changed:

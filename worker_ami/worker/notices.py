@@ -1,8 +1,11 @@
-"""EC2's notices to a spot instance: it will be taken away in two minutes, or it may be before long.
+"""What the metadata service says of what is to come: EC2 takes the instance away, or may, or the Lambda sends it.
 
 An interruption ends the worker at once: it finishes what it began, gives back the rest, and the machine powers off.
 A rebalance recommendation is a forecast only. An image is done in milliseconds and another worker takes a minute to
 boot, so the worker goes on while there is work, and leaves at the first empty poll instead of waiting to be idle.
+
+The scaling Lambda sends away whom a steady stream does not need, by a tag: there is no hurry, so the worker takes
+nothing more and finishes all that it holds. One that a person keeps stays.
 """
 
 import logging
@@ -17,16 +20,23 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 5.0
 _INTERRUPTION = "spot/instance-action"
 _REBALANCE = "events/recommendations/rebalance"
+_SENT_AWAY = "tags/instance/novaburst:leave"
+_KEPT = "tags/instance/novaburst:keep"
 
 
 class Notices:
     """The loop of one thread; each notice is passed on once. A service that fails is never a reason to end."""
 
     def __init__(
-        self, metadata: InstanceMetadata, *, interrupted: Callable[[], None], rebalance: Callable[[], None]
+        self,
+        metadata: InstanceMetadata,
+        *,
+        interrupted: Callable[[], None],
+        rebalance: Callable[[], None],
+        sent_away: Callable[[], None],
     ) -> None:
         self._metadata = metadata
-        self._awaited = {_INTERRUPTION: interrupted, _REBALANCE: rebalance}
+        self._awaited = {_INTERRUPTION: interrupted, _REBALANCE: rebalance, _SENT_AWAY: sent_away}
         self._failing = False
 
     def run(self, ended: threading.Event) -> None:
@@ -38,8 +48,8 @@ class Notices:
         """Look once."""
         try:
             for path in list(self._awaited):
-                if (notice := self._metadata.get(path)) is not None:
-                    log.warning("EC2 gives notice: %s: %s", path, notice)
+                if (notice := self._metadata.get(path)) is not None and not self._kept(path):
+                    log.warning("notice: %s: %s", path, notice)
                     self._awaited.pop(path)()
         except InstanceMetadataError as error:
             if not self._failing:
@@ -47,3 +57,6 @@ class Notices:
             self._failing = True
         else:
             self._failing = False
+
+    def _kept(self, path: str) -> bool:
+        return path == _SENT_AWAY and self._metadata.get(_KEPT) is not None

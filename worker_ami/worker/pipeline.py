@@ -1,8 +1,8 @@
 """The worker's threads side by side: one receiver, a handler for each message held, one finisher, one heartbeat.
 
 Network waits hide behind the CPU's work; the classifier alone bounds that to the cores. The life ends in one of three
-ways: idle (returns), told to stop or too old (returns, after giving back what had not begun), or an unexpected error
-(raises).
+ways: idle or sent away (returns), told to stop or too old (returns, after giving back what had not begun), or an
+unexpected error (raises).
 """
 
 import logging
@@ -107,6 +107,10 @@ class Pipeline:
     def leave_when_empty(self) -> None:
         """End at the next empty poll with nothing held, instead of waiting to be idle."""
         self._receiver.leave_when_empty()
+
+    def leave(self) -> None:
+        """Receive nothing more, and end when what is held is finished, however much waits on the queue."""
+        self._receiver.leave()
 
     def _handle_all(self) -> None:
         while (message := self._todo.get()) is not None:

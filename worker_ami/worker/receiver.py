@@ -1,4 +1,4 @@
-"""Takes messages, only as many as can start soon, until the worker is told to stop or has been idle long enough."""
+"""Takes messages, only as many as can start soon, until the worker is told to stop or leave, or is idle long enough."""
 
 import logging
 import math
@@ -47,22 +47,36 @@ class Receiver:
         self._asked_to_stay = asked_to_stay
         self._clock = clock
         self._leaving = threading.Event()
+        self._sent_away = threading.Event()
         self._failing_since: float | None = None
         self._pause = 1.0
 
     def run(self) -> None:
         """Receive until `stop` is set, or set it when nothing is held, nothing came, and the last poll was empty.
 
+        Who is sent away receives nothing more, and sets it as soon as nothing is held.
+
         Raises:
             ReceiveError: every receive failed for two minutes.
         """
         while not self._stop.is_set():
-            if room := self._held.wait_for_room(timeout=0.5):
+            if self._sent_away.is_set():
+                self._end_when_all_is_done()
+            elif room := self._held.wait_for_room(timeout=0.5):
                 self._poll(room)
 
     def leave_when_empty(self) -> None:
         """End at the next empty poll with nothing held, instead of waiting to be idle."""
         self._leaving.set()
+
+    def leave(self) -> None:
+        """Receive nothing more, and end when what is held is finished, however much waits on the queue."""
+        self._sent_away.set()
+
+    def _end_when_all_is_done(self) -> None:
+        if self._held.wait_until_empty(timeout=0.5):
+            log.info("sent away: finished")
+            self._stop.set()
 
     def _poll(self, room: int) -> None:
         try:

@@ -123,6 +123,24 @@ def test_a_worker_that_may_soon_be_taken_away_works_on_and_leaves_at_the_first_e
     assert deployment.queues.request.depth().backlog == 0
 
 
+def test_a_worker_that_is_sent_away_finishes_what_it_holds_and_takes_nothing_more(
+    deployment: Deployment, new_pipeline: NewPipeline, new_handler: Callable[..., Handler], gate: Gate
+) -> None:
+    requests = [deployment.ask(larger_photos()["daisy"].read_bytes()) for _ in range(9)]
+    pipeline = new_pipeline(new_handler(gate), held=3, idle_seconds=600)
+    with running(pipeline) as life:
+        eventually(lambda: gate.waiting == 3)
+        pipeline.leave()
+        life.join(0.5)
+        assert life.is_alive()
+        gate.opened.set()
+    stored = sum(deployment.out_bucket.exists(result_key(request.id)) for request in requests)
+    depth = deployment.queues.request.depth()
+    assert (stored, len(deployment.notices()), depth.visible, depth.in_flight) == (3, 3, 6, 0)
+    # Nobody was made a suspect by being given back.
+    assert {message.receive_count for message in deployment.queues.request.receive(wait_seconds=1)} == {1}
+
+
 def test_a_worker_that_is_too_old_gives_back_what_it_has_not_begun_and_ends(
     deployment: Deployment, new_pipeline: NewPipeline, new_handler: Callable[..., Handler], gate: Gate
 ) -> None:
