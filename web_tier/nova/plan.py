@@ -1,6 +1,6 @@
 """PURE: from what is wanted and what is seen to what is to be done. Nothing to do is an empty plan."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -34,7 +34,13 @@ class _Identified(Protocol):
     def id(self) -> str: ...
 
 
+class _Tagged(_Identified, Protocol):
+    @property
+    def marked(self) -> bool: ...
+
+
 T = TypeVar("T", bound=_Identified)
+G = TypeVar("G", bound=_Tagged)
 
 # States of a server that pass by themselves.
 _PASSING = frozenset({"BUILD", "REBOOT", "HARD_REBOOT", "REBUILD", "PASSWORD", "MIGRATING", "RESIZE", "REVERT_RESIZE"})
@@ -114,47 +120,35 @@ class _Up:
         return Plan(steps, dict(self._known), tuple(self._notes))
 
     def _network(self) -> Iterator[Step]:
-        network = self._found(Kind.NETWORK, self._seen.networks)
-        if network is None:
-            yield Create(Kind.NETWORK, self._none)
-        elif not network.marked:
-            yield self._tag(Kind.NETWORK)
-        subnet = self._found(Kind.SUBNET, self._seen.subnets)
-        if subnet is None:
-            yield Create(Kind.SUBNET, self._none)
-            return
-        if not subnet.marked:
-            yield self._tag(Kind.SUBNET)
-        if subnet.cidr != self._wanted.cidr:
+        yield from self._marked(Kind.NETWORK, self._seen.networks)
+        subnet = yield from self._marked(Kind.SUBNET, self._seen.subnets)
+        if subnet is not None and subnet.cidr != self._wanted.cidr:
             self._notes.append(
                 f"the subnet is {subnet.cidr}, not {self._wanted.cidr}: only `novaburst nova down` and `up` change that"
             )
 
     def _router(self) -> Iterator[Step]:
-        router = self._found(Kind.ROUTER, self._seen.routers)
-        if router is None:
+        def create() -> Step:
             external = self._external()
-            yield CreateRouter(external.id, external.name, self._none)
-        elif router.external is None:
+            return CreateRouter(external.id, external.name, self._none)
+
+        router = yield from self._marked(Kind.ROUTER, self._seen.routers, create)
+        if router is not None and router.external is None:
             external = self._external()
             yield SetGateway(external.id, external.name, "the router has none")
-        elif self._wanted.external_network is not None and self._external().id != router.external:
+        elif (
+            router is not None and self._wanted.external_network is not None and self._external().id != router.external
+        ):
             raise NovaError(
                 f"the router's gateway stands in another network than {self._wanted.external_network}",
                 "Take the web tier down with `novaburst nova down`, and up again there.",
             )
-        if router is not None and not router.marked:
-            yield self._tag(Kind.ROUTER)
         subnet = self._known.get(Kind.SUBNET)
         if router is None or subnet is None or subnet not in router.subnet_ids:
             yield AddInterface("the router does not stand in the subnet")
 
     def _security_group(self) -> Iterator[Step]:
-        group = self._found(Kind.SECURITY_GROUP, self._seen.security_groups)
-        if group is None:
-            yield Create(Kind.SECURITY_GROUP, self._none)
-        elif not group.marked:
-            yield self._tag(Kind.SECURITY_GROUP)
+        group = yield from self._marked(Kind.SECURITY_GROUP, self._seen.security_groups)
         yield from self._rules(group)
 
     def _rules(self, group: SecurityGroup | None) -> Iterator[Step]:
@@ -168,24 +162,17 @@ class _Up:
                 yield Allow(ingress, "no rule lets it in")
 
     def _port(self) -> Iterator[Step]:
-        port = self._found(Kind.PORT, self._seen.ports)
-        if port is None:
-            yield Create(Kind.PORT, self._none)
-            return
-        if not port.marked:
-            yield self._tag(Kind.PORT)
-        if port.group_ids != {self._known.get(Kind.SECURITY_GROUP)}:
+        port = yield from self._marked(Kind.PORT, self._seen.ports)
+        if port is not None and port.group_ids != {self._known.get(Kind.SECURITY_GROUP)}:
             yield SetPortGroup("it is in another one")
 
     def _floating_ip(self) -> Iterator[Step]:
-        ip = self._found(Kind.FLOATING_IP, self._seen.floating_ips)
-        if ip is None:
+        def create() -> Step:
             external = self._gateway()
-            yield CreateFloatingIp(external.id, external.name, self._none)
-            return
-        if not ip.marked:
-            yield self._tag(Kind.FLOATING_IP)
-        if ip.port_id is None or ip.port_id != self._known.get(Kind.PORT):
+            return CreateFloatingIp(external.id, external.name, self._none)
+
+        ip = yield from self._marked(Kind.FLOATING_IP, self._seen.floating_ips, create)
+        if ip is not None and (ip.port_id is None or ip.port_id != self._known.get(Kind.PORT)):
             yield AttachFloatingIp("it does not lead to the port")
 
     def _key_pair(self) -> Iterator[Step]:
@@ -301,8 +288,16 @@ class _Up:
         self._known[kind] = resources[0].id
         return resources[0]
 
-    def _tag(self, kind: Kind) -> Step:
-        return SetTag(kind, f"only its description says {self._wanted.mark.tag}")
+    def _marked(
+        self, kind: Kind, resources: Sequence[G], create: Callable[[], Step] | None = None
+    ) -> Generator[Step, None, G | None]:
+        """Have one of a kind, with its tag; the one that is there, or None when it is to be made."""
+        found = self._found(kind, resources)
+        if found is None:
+            yield create() if create else Create(kind, self._none)
+        elif not found.marked:
+            yield SetTag(kind, f"only its description says {self._wanted.mark.tag}")
+        return found
 
 
 def _same(image: Image, file: ImageFile) -> bool:
