@@ -1,5 +1,6 @@
 """nginx before a web tier, with the site that deployments use, as a user without rights runs it."""
 
+import getpass
 import shutil
 import signal
 import socket
@@ -13,8 +14,10 @@ from tests.e2e.cloud import free_port, until
 from web_tier.connections import with_room
 
 # What a distribution's own nginx.conf says, but every path below one folder; with connections as a deployment's has.
+# The user matters to root alone, whose folders nobody else can write.
 _MAIN = """
 daemon off;
+user {user};
 pid {folder}/nginx.pid;
 error_log {folder}/error.log warn;
 worker_processes 1;
@@ -57,7 +60,7 @@ def before(environment: Mapping[str, str], folder: Path) -> Iterator[Nginx]:
     folder.mkdir(parents=True, exist_ok=True)
     port, tls_port = free_port(), free_port()
     (folder / "site.conf").write_text(site(port, tls_port, environment))
-    (folder / "nginx.conf").write_text(with_room(_MAIN.format(folder=folder)))
+    (folder / "nginx.conf").write_text(with_room(_MAIN.format(folder=folder, user=getpass.getuser())))
     executable = shutil.which("nginx", path=f"{environment.get('PATH', '')}:/usr/sbin")
     assert executable, "nginx is not installed"
     command = [executable, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")]

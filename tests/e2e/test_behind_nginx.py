@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -90,17 +91,92 @@ def test_beyond_the_requests_that_the_web_tier_takes_programs_are_put_off_and_th
             held.close()
 
 
-def test_a_thousand_connections_that_were_idle_have_an_answer_each(tmp_path: Path) -> None:
+@pytest.fixture
+def many_sockets() -> Iterator[ExitStack]:
+    """A stack for up to 2,000 sockets; a user's processes have 1,024 files unless they ask for more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 3000), hard))
+    with ExitStack() as stack:
+        yield stack
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def connected(nginx: Nginx, many_sockets: ExitStack) -> socket.socket:
+    return many_sockets.enter_context(socket.create_connection(("127.0.0.1", nginx.port), timeout=60))
+
+
+def begun(path: str, whole: int, sent: int) -> bytes:
+    """A POST of so many bytes, as far as that many have been sent."""
+    head = f"POST {path} HTTP/1.1\r\nHost: n\r\nContent-Type: image/jpeg\r\nContent-Length: {whole}\r\n\r\n"
+    return head.encode() + b"x" * sent
+
+
+def test_a_thousand_connections_that_were_idle_have_an_answer_each(tmp_path: Path, many_sockets: ExitStack) -> None:
     asking = b"GET /api/v1/status HTTP/1.1\r\nHost: n\r\n\r\n"
-    with before(bound_to(free_port()), tmp_path) as nginx, ExitStack() as open_ones:
-        clients = [open_ones.enter_context(socket.socket()) for _ in range(1000)]
-        for _ in range(2):
-            for client in clients:
-                if client.getsockname()[1] == 0:
-                    client.settimeout(60)
-                    client.connect(("127.0.0.1", nginx.port))
-                client.sendall(asking)
-                assert client.recv(64 * 1024).startswith(b"HTTP/1.1 502 ")
+    with before(bound_to(free_port()), tmp_path) as nginx:
+        clients = [connected(nginx, many_sockets) for _ in range(1000)]
+        for client in 2 * clients:
+            client.sendall(asking)
+            assert client.recv(64 * 1024).startswith(b"HTTP/1.1 502 ")
+
+
+def test_beyond_the_requests_that_nginx_holds_programs_are_put_off(tmp_path: Path, many_sockets: ExitStack) -> None:
+    with before(bound_to(free_port()), tmp_path) as nginx:
+        for _ in range(1280):
+            connected(nginx, many_sockets).sendall(begun("/api/v1/upload", 10, 1))
+        until(lambda: requests.get(f"{nginx.url}/api/v1/status", timeout=60).status_code == 503, 60)
+
+
+def test_a_slow_line_takes_no_place_in_the_web_tier_from_others(
+    cloud: Cloud, tmp_path: Path, many_sockets: ExitStack
+) -> None:
+    one = {"NOVABURST_WEB_WORKERS": "1", "NOVABURST_WEB_THREADS": "1"}
+    with before(bound_to(cloud.port, **one), tmp_path) as nginx:
+        slow = connected(nginx, many_sockets)
+        slow.sendall(begun("/api/v1/upload", 999_999, 10))
+        reply = requests.get(f"{nginx.url}/api/v1/status", timeout=60)
+        assert reply.status_code == 200
+        slow.sendall(b"x" * 999_989)
+        assert slow.recv(64 * 1024).startswith(b"HTTP/1.1 202 ")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/upload", "/"])
+@pytest.mark.parametrize("length", ["Content-Length: 1000000", "Transfer-Encoding: chunked"])
+def test_a_large_body_and_one_of_no_said_length_pass_through_as_they_come(
+    path: str, length: str, tmp_path: Path, many_sockets: ExitStack
+) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as web_tier,
+        before(bound_to(web_tier.getsockname()[1]), tmp_path) as nginx,
+    ):
+        web_tier.settimeout(60)
+        client = connected(nginx, many_sockets)
+        client.sendall(f"POST {path} HTTP/1.1\r\nHost: n\r\n{length}\r\n\r\n".encode())
+        passed = many_sockets.enter_context(web_tier.accept()[0])
+        assert passed.recv(64 * 1024).startswith(f"POST {path} HTTP/1.1\r\n".encode())
+        # What goes wrong behind is told as it is for any other body.
+        passed.close()
+        answer = client.recv(64 * 1024)
+        assert answer.startswith(b"HTTP/1.1 502 ") if "api" in path else answer == b""
+
+
+def test_a_problem_of_nginxs_own_names_its_path_unless_that_could_break_out_of_the_json(tmp_path: Path) -> None:
+    with before(bound_to(free_port(), NOVABURST_MAX_UPLOAD_BYTES="10"), tmp_path) as nginx:
+        for path, status in (("/api/v1/upload?wait=2", 413), ("/api/v1/batches/%C3%A4", 502)):
+            reply = requests.post(f"{nginx.url}{path}", data=b"x" * 9 if status == 502 else b"x" * 11, timeout=60)
+            assert (reply.status_code, reply.json()["instance"]) == (status, path.split("?")[0])
+        for path in (b'/api/","status":200,"', b"/api/\\", b"/api/\xe4"):
+            with socket.create_connection(("127.0.0.1", nginx.port), timeout=60) as client:
+                client.sendall(b"GET " + path + b" HTTP/1.0\r\n\r\n")
+                problem = json.loads(client.makefile("rb").read().split(b"\r\n\r\n", 1)[1])
+            assert (problem["status"], "instance" in problem) == (502, False)
+
+
+def test_clients_that_are_put_off_together_are_told_different_times(tmp_path: Path) -> None:
+    with before(bound_to(free_port()), tmp_path) as nginx:
+        told = {requests.get(f"{nginx.url}/api/v1/status", timeout=60).headers["Retry-After"] for _ in range(40)}
+    assert len(told) > 1
+    assert all(1 <= int(seconds) <= 4 for seconds in told)
 
 
 def test_events_come_through_while_their_stream_is_open(cloud: Cloud, nginx: Nginx) -> None:

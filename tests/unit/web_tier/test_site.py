@@ -59,7 +59,7 @@ def test_a_reloads_old_worker_stays_as_long_as_a_client_may_wait(monkeypatch: py
 
 def test_the_site_names_gunicorns_address_and_nginxs_own() -> None:
     site = render(WebSettings.load(bind="127.0.0.1:8123"), "443 ssl")
-    assert "server 127.0.0.1:8123;" in site
+    assert "server 127.0.0.1:8123 max_conns=" in site
     assert "listen 443 ssl;" in site
 
 
