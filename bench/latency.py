@@ -3,7 +3,6 @@
 Starts `novaburst up` with boot seconds 0, so the cold figure is detection, launch, the worker's own start and its work.
 """
 
-import statistics
 import tempfile
 import time
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
+from bench.percentile import percentile
 from tests.e2e.cloud import Cloud, started, until
 from tests.photos import larger_photos
 
@@ -33,10 +33,8 @@ def answer_seconds(cloud: Cloud, photo: Path) -> float:
 
 def row(name: str, seconds: Sequence[float]) -> tuple[str, ...]:
     """A table row of milliseconds: minimum, median, 95th percentile, maximum."""
-    ordered = sorted(seconds)
-    late = ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]
-    figures = (ordered[0], statistics.median(ordered), late, ordered[-1])
-    return (name, str(len(ordered)), *(f"{figure * 1000:.0f}" for figure in figures))
+    figures = (percentile(seconds, share) for share in (0, 0.5, 0.95, 1))
+    return (name, str(len(seconds)), *(f"{figure * 1000:.0f}" for figure in figures))
 
 
 def main(*, quick: bool) -> None:

@@ -26,6 +26,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from bench.percentile import percentile
 from bench.uploads_memory import pss_mib
 from bench.uploads_tier import unit_environment
 from tests.e2e.cloud import Cloud, started
@@ -85,8 +86,7 @@ def _crowd(url: str, clients: int, seconds: float) -> dict[str, Any]:
 
 
 def _share(seconds: Sequence[float], share: float) -> str:
-    ordered = sorted(seconds)
-    return f"{ordered[min(len(ordered) - 1, int(share * len(ordered)))]:.1f}" if ordered else "-"
+    return f"{percentile(seconds, share):.1f}" if seconds else "-"
 
 
 def _words(counts: Mapping[str, int]) -> str:

@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.deployment import Deployment
+from bench.percentile import percentile
 from simulator.run import Outcome, run
 from simulator.scalers.ours import Lambda, limits
 from simulator.workloads import Workload
@@ -56,8 +57,7 @@ class Images:
     @property
     def rate(self) -> float:
         """Images a second between the answers of the middle half: ramps at both ends left out."""
-        low, high = np.quantile(self.answered, (0.25, 0.75))
-        return len(self.answered) / 2 / float(high - low)
+        return len(self.answered) / 2 / (percentile(self.answered, 0.75) - percentile(self.answered, 0.25))
 
 
 def play(cloud: Cloud, uploads: Sequence[tuple[float, int]]) -> Images:
@@ -110,11 +110,11 @@ def rows(cloud: Cloud, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
         launched = sum(one.launched for one in deployment.capacity_since(began))
         deployment.wait_for_zero()
         model = predicted(name, images, world)
-        waits = np.array(images.answered) - np.array(images.received)
+        waits = [answered - received for received, answered in zip(images.received, images.answered, strict=True)]
         figures = (
             ("last answer, s", model.finished, max(images.answered)),
             *(
-                (f"{title} wait, s", told, float(np.quantile(waits, share)))
+                (f"{title} wait, s", told, percentile(waits, share))
                 for title, told, share in (("p50", model.p50, 0.5), ("p95", model.p95, 0.95))
             ),
             ("launches", model.launches, launched),

@@ -22,6 +22,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from bench.percentile import percentile
 from bench.uploads_command import command
 from bench.uploads_tier import PROJECT, Cores, answers, child, cpu_seconds, light_aws, web_tier
 from local_cloud.preflight import free_port
@@ -54,8 +55,7 @@ class Seen:
 
     def within_ms(self, share: float) -> float:
         """Within how many milliseconds this share of the uploads was done."""
-        ordered = sorted(self.uploads)
-        return 1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+        return 1000 * percentile(self.uploads, share)
 
 
 class Bench:

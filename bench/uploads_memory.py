@@ -20,6 +20,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from bench.percentile import percentile
 from bench.uploads_command import command
 from bench.uploads_tier import PROJECT, Cores, Tier, light_aws, web_tier
 
@@ -128,11 +129,11 @@ def run(cores: Cores, *, quick: bool) -> None:
     memory = Table("MiB", *idle.parts, "together")
     for name, seen in (("idle", idle), ("at the most", peak)):
         memory.add_row(name, *(f"{seen.parts[part]:.0f}" for part in idle.parts), f"{seen.together:.0f}")
-    totals = sorted(map(sum, said["seconds"]))
+    totals = list(map(sum, said["seconds"]))
     clients = Table("clients", "files each", "MB/s", "quickest client s", "median", "slowest", "killed at 512 MB")
     clients.add_row(
         *(str(CLIENTS), str(files), f"{CLIENTS * files * FILE_BYTES / 1e6 / said['took']:.0f}"),
-        *(f"{totals[at]:.1f}" for at in (0, len(totals) // 2, -1)),
+        *(f"{percentile(totals, share):.1f}" for share in (0, 0.5, 1)),
         kills or "not tried",
     )
     Console(width=140).print(memory, clients)

@@ -8,10 +8,10 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 
+from bench.percentile import percentile
 from bench.worker_photos import photos
 from novaburst.bounds import MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS
 from worker_ami.worker.classifier import SPARE_SCALE
@@ -32,7 +32,7 @@ def milliseconds(stage: Callable[[bytes], object], content: tuple[bytes, ...], s
             began = time.thread_time()
             stage(data)
             seen.append(time.thread_time() - began)
-    return 1000 * sum(map(median, times)) / len(times)
+    return 1000 * sum(percentile(seen, 0.5) for seen in times) / len(times)
 
 
 def decoding(model: Model, kind: str, seconds: float = 2) -> float:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bench.percentile import percentile
+
 
 class Fate(StrEnum):
     """How a photo ended: with its label, with another one, accepted and never answered, or never accepted at all."""
@@ -57,11 +59,3 @@ def account(outcomes: Sequence[Outcome]) -> Account:
         p95=percentile(seconds, 0.95),
         slowest=percentile(seconds, 1),
     )
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that this share (0 to 1) of all does not exceed (nearest rank); NaN for no values."""
-    if not values:
-        return float("nan")
-    ordered = sorted(values)
-    return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]

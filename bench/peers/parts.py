@@ -165,6 +165,17 @@ def starter(folder: Path) -> Iterator[Starter]:
             part.stop()
 
 
+@contextmanager
+def alone(
+    name: str, command: Sequence[str], environment: Mapping[str, str], folder: Path, url: str
+) -> Iterator[System]:
+    """A system of one part, to which photos go at `url`."""
+    with starter(folder) as parts:
+        began = time.perf_counter()
+        parts.start(name, command, environment)
+        yield System(url, parts.parts, began)
+
+
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,29 +1,24 @@
 """BentoML: a service with as many workers as cores."""
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from bench.peers.environments import CORES, environment, variables
-from bench.peers.parts import System, starter
+from bench.peers.parts import System, alone
 from bench.peers.peer import Peer
 from local_cloud.preflight import free_port
 
 
-@contextmanager
-def start(folder: Path, model: Path) -> Iterator[System]:
+def start(folder: Path, model: Path) -> AbstractContextManager[System]:
     """`bentoml serve`, without its reports of usage to its makers."""
     bin_folder, port = environment("bentoml"), free_port()
     command = [str(bin_folder / "bentoml"), "serve", "bench.peers.bentoml.server:Photos"]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
     settings = variables(bin_folder, model, folder) | {
         "PEERS_WORKERS": str(CORES),
         "BENTOML_DO_NOT_TRACK": "True",
     }
-    with starter(folder) as parts:
-        began = time.perf_counter()
-        parts.start("bentoml", [*command, "--host", "127.0.0.1", "--port", str(port)], settings)
-        yield System(f"http://127.0.0.1:{port}/classify", parts.parts, began)
+    return alone("bentoml", command, settings, folder, f"http://127.0.0.1:{port}/classify")
 
 
 PEER = Peer(

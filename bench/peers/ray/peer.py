@@ -1,13 +1,12 @@
 """Ray Serve: as many replicas as cores, each with a core of its own, behind Serve's own proxy."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.peers.environments import CORES, environment, variables
-from bench.peers.parts import System, starter
+from bench.peers.parts import System, alone
 from bench.peers.peer import Peer
 from local_cloud.preflight import free_port
 
@@ -18,11 +17,10 @@ def start(folder: Path, model: Path) -> Iterator[System]:
     bin_folder, port = environment("ray"), free_port()
     settings = variables(bin_folder, model, folder) | {"RAY_USAGE_STATS_ENABLED": "0"}
     # The paths of Ray's sockets have a limit of 107 bytes.
-    with TemporaryDirectory(prefix="ray-") as short, starter(folder) as parts:
+    with TemporaryDirectory(prefix="ray-") as short:
         command = [str(bin_folder / "python"), "-m", "bench.peers.ray.server", str(port), str(CORES), short]
-        began = time.perf_counter()
-        parts.start("ray", command, settings)
-        yield System(f"http://127.0.0.1:{port}/", parts.parts, began)
+        with alone("ray", command, settings, folder, f"http://127.0.0.1:{port}/") as system:
+            yield system
 
 
 PEER = Peer(

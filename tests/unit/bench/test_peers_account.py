@@ -1,11 +1,10 @@
 import math
-import statistics
 from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.peers.account import Account, Fate, Outcome, account, percentile
+from bench.peers.account import Account, Fate, Outcome, account
 from bench.peers.kills import Killed
 from bench.peers.measure import Seen, Warm
 from bench.peers.novaburst.peer import PEER as OURS
@@ -35,19 +34,6 @@ def test_times_are_those_of_answered_photos_alone() -> None:
     lost = Outcome(Fate.LOST, 150.0, 1)
     assert account([lost, *(Outcome(Fate.ANSWERED, n / 10, 1) for n in range(1, 11))]).p95 == 1.0
     assert math.isnan(account([lost]).p50)
-
-
-@given(st.lists(SECONDS, min_size=1), st.floats(0, 1))
-def test_a_percentile_is_the_smallest_value_that_enough_do_not_exceed(values: list[float], share: float) -> None:
-    found = percentile(values, share)
-    assert found in values
-    assert sum(value <= found for value in values) >= share * len(values)
-    assert sum(value < found for value in values) <= share * len(values)
-
-
-def test_the_median_of_an_odd_number_of_values_is_the_middle_one() -> None:
-    values = [5.0, 1.0, 3.0]
-    assert percentile(values, 0.5) == statistics.median(values)
 
 
 def test_what_stands_in_for_a_service_is_not_in_a_peers_own_cpu_time() -> None:
