@@ -11,6 +11,7 @@ from rich.table import Table
 from infra import chalice_config
 from infra.deploy import DeployError, deploy, stack_name
 from novaburst import presets
+from novaburst.bounds import HEARTBEAT_SECONDS
 from novaburst.settings import Settings, require_region
 
 # The template's parameters that have an option of their own, by option name.
@@ -34,7 +35,9 @@ _PARAMETERS = {
 @click.option("--root-device-name", help="Of the AMI, to be encrypted.")
 @click.option("--security-group-id", help="Of the workers; by default the default VPC's own.")
 @click.option("--idle-seconds", type=click.IntRange(1, 3600), help="For which a worker without work stays.")
-@click.option("--visibility-timeout", type=click.IntRange(40, 43200), help="Of the request queue, in seconds.")
+@click.option(
+    "--visibility-timeout", type=click.IntRange(2 * HEARTBEAT_SECONDS, 43200), help="Of the request queue, in seconds."
+)
 @click.option("--max-receive-count", type=click.IntRange(6, 1000), help="Receives before a request is a dead letter.")
 @click.option("--retention-days", type=click.IntRange(1, 3650), help="For which images and results are kept.")
 @click.option("--operator-email", help="Told of the alarms that a person must see, once AWS has had it confirmed.")

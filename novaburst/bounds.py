@@ -17,8 +17,10 @@ MAX_NAME_CHARS = 255
 MAX_WAIT_SECONDS = 600
 # How long a form is good with which a client sends a file straight to S3, in seconds.
 PRESIGNED_SECONDS = 3600
-# How long SQS hides a message that a worker has taken, in seconds; the worker's heartbeat extends it.
-VISIBILITY_TIMEOUT_SECONDS = 60
+# How long SQS hides a message that a worker has taken, in seconds, and how often the worker's heartbeat extends it: an
+# image of a worker that was killed waits so long for the next one, and two heartbeats may be lost.
+VISIBILITY_TIMEOUT_SECONDS = 30
+HEARTBEAT_SECONDS = VISIBILITY_TIMEOUT_SECONDS // 3
 # Receives of one message before SQS moves it to the dead-letter queue.
 MAX_RECEIVE_COUNT = 8
 # Receive count at which a worker answers with an error instead of trying again; below MAX_RECEIVE_COUNT.

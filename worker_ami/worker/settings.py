@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, PositiveInt, model_validator
 
 from novaburst.bounds import (
+    HEARTBEAT_SECONDS,
     IDLE_SECONDS,
     LONG_POLL_SECONDS,
     MAX_IMAGE_BYTES,
@@ -52,7 +53,7 @@ class WorkerSettings(Settings):
     poll_seconds: Annotated[int, Field(ge=1, le=LONG_POLL_SECONDS)] = 5
     # How long each heartbeat hides the held messages from others, and how often it does so.
     visibility_seconds: Annotated[int, Field(ge=2, le=43200)] = VISIBILITY_TIMEOUT_SECONDS
-    heartbeat_seconds: PositiveInt = VISIBILITY_TIMEOUT_SECONDS // 3
+    heartbeat_seconds: PositiveInt = HEARTBEAT_SECONDS
     # The receive count from which an image that no worker could judge is answered with an error, not tried again.
     poison_receive_count: Annotated[int, Field(ge=2)] = POISON_RECEIVE_COUNT
     # How old a worker may grow. Half an hour before the scaling Lambda's net, which counts from the launch.

@@ -183,3 +183,23 @@ def test_a_queued_image_that_still_waits_is_left_alone_until_its_message_has_exp
     [message] = deployment.request_queue.receive(wait_seconds=0)
     assert Request.parse(message.body).id == "a"
     assert world.wakes == 1
+
+
+def test_missed_results_are_asked_for_side_by_side(
+    deployment: Deployment, store: Store, sweeper: Sweeper, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"image-{number}" for number in range(16)]
+    for name in names:
+        store.add_image(Image(name, "b", "cat.jpg", 1, State.QUEUED, START))
+        deployment.out_bucket.put(result_key(name), result(name))
+    # No object is handed out before four are being asked for.
+    asking, get = threading.Barrier(4), deployment.out_bucket.get
+
+    def get_beside_others(key: str) -> bytes:
+        asking.wait(60)
+        return get(key)
+
+    monkeypatch.setattr(deployment.out_bucket, "get", get_beside_others)
+    world.now += 60
+    sweeper.sweep()
+    assert {state(store, name) for name in names} == {State.ANSWERED}

@@ -34,6 +34,11 @@ def test_a_parameter_has_the_default_of_the_bounds(template: Any, parameter: str
     assert template["Parameters"][parameter]["Default"] == default
 
 
+def test_requests_are_hidden_for_two_heartbeats_at_least(template: Any) -> None:
+    assert template["Parameters"]["VisibilityTimeout"]["MinValue"] == 2 * bounds.HEARTBEAT_SECONDS
+    assert f"every {bounds.HEARTBEAT_SECONDS} seconds" in template["Parameters"]["VisibilityTimeout"]["Description"]
+
+
 def test_the_image_has_no_default_so_a_deployment_must_name_it(template: Any) -> None:
     assert "Default" not in template["Parameters"]["ImageId"]
 
