@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 blueprint = Blueprint("fleet", __name__)
 
-# How much of the history an answer holds without being asked, some ten kilobytes of a busy fleet's, and at most.
+# How much of the history an answer holds without being asked (20 KB of a busy fleet, rather than 120), and at most.
 HISTORY_MINUTES = 5
 MOST_HISTORY_MINUTES = 720
 
