@@ -12,6 +12,7 @@ from botocore.config import Config
 from novaburst.bounds import LONG_POLL_SECONDS
 
 if TYPE_CHECKING:
+    from types_boto3_cloudwatch import CloudWatchClient
     from types_boto3_ec2 import EC2Client
     from types_boto3_s3 import S3Client
     from types_boto3_sqs import SQSClient
@@ -41,3 +42,8 @@ def sqs_client(connections: int = 16) -> "SQSClient":
 def ec2_client(connections: int = 4) -> "EC2Client":
     """An EC2 client; create it once at start, not in a thread."""
     return boto3.client("ec2", config=config(connections))
+
+
+def cloudwatch_client(connections: int = 4) -> "CloudWatchClient":
+    """A CloudWatch client; create it once at start, not in a thread."""
+    return boto3.client("cloudwatch", config=config(connections))

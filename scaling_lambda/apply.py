@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scaling_lambda.fleet import MARK_TAG, STANDBY_TAG, WARM_TAG, Action, Mark, Observation
+from scaling_lambda.fleet import LEAVE_TAG, MARK_TAG, STANDBY_TAG, WARM_TAG, Action, Mark, Observation
 from scaling_lambda.launch import SHORT_CAPACITY, Places, error_code, launch
 from scaling_lambda.policy import Plan
 
@@ -29,6 +29,7 @@ class Outcome:
     stood_down: list[str] = field(default_factory=list)
     kept_warm: list[str] = field(default_factory=list)
     let_cool: list[str] = field(default_factory=list)
+    sent_away: list[str] = field(default_factory=list)
     # Each refusal for lack of capacity or quota, as "<code> for <type> in <subnet>". Normal, not failures.
     short: list[str] = field(default_factory=list)
     # Launches left to another evaluation that is under way.
@@ -40,7 +41,8 @@ def apply(plan: Plan, observation: Observation, ec2: "EC2Client", places: Places
     """Do what the plan says. One item that fails does not stop the others; the next evaluation sees it again."""
     outcome = Outcome()
     if plan.start:
-        _start(plan.start, ec2, outcome)
+        sent_away = {i.id for i in observation.instances if i.sent_away is not None}
+        _start(plan.start, sent_away, ec2, outcome)
     # Whatever does not start is launched anew, and at once.
     wanted = plan.launch + len(plan.start) - len(outcome.started)
     if wanted > 0:
@@ -51,34 +53,47 @@ def apply(plan: Plan, observation: Observation, ec2: "EC2Client", places: Places
         outcome.failures += launched.failures
     for action in plan.terminate:
         _terminate(action, ec2, outcome)
-    for action in plan.mark:
-        if action.fault is not None:
-            tag = {"Key": MARK_TAG, "Value": str(Mark(action.fault, observation.at))}
-            _tag(action, outcome.marked, outcome, ec2.create_tags, tag)
-    for action in plan.unmark:
-        _tag(action, outcome.unmarked, outcome, ec2.delete_tags, {"Key": MARK_TAG})
     for action in plan.stand_by:
         if _on_shutdown("stop", action, ec2, outcome):
             _tag(action, outcome.standing_by, outcome, ec2.create_tags, {"Key": STANDBY_TAG, "Value": ""})
     for action in plan.stand_down:
         if _on_shutdown("terminate", action, ec2, outcome):
             _tag(action, outcome.stood_down, outcome, ec2.delete_tags, {"Key": STANDBY_TAG})
+    _write_tags(plan, observation, ec2, outcome)
+    return outcome
+
+
+def _write_tags(plan: Plan, observation: Observation, ec2: "EC2Client", outcome: Outcome) -> None:
+    """What the plan says by tags alone."""
+    for action in plan.mark:
+        if action.fault is not None:
+            tag = {"Key": MARK_TAG, "Value": str(Mark(action.fault, observation.at))}
+            _tag(action, outcome.marked, outcome, ec2.create_tags, tag)
+    for action in plan.unmark:
+        _tag(action, outcome.unmarked, outcome, ec2.delete_tags, {"Key": MARK_TAG})
     for action in plan.keep_warm:
         _tag(action, outcome.kept_warm, outcome, ec2.create_tags, {"Key": WARM_TAG, "Value": ""})
     for action in plan.let_cool:
         _tag(action, outcome.let_cool, outcome, ec2.delete_tags, {"Key": WARM_TAG})
-    return outcome
+    for action in plan.leave:
+        tag = {"Key": LEAVE_TAG, "Value": observation.at.isoformat(timespec="seconds")}
+        _tag(action, outcome.sent_away, outcome, ec2.create_tags, tag)
 
 
-def _start(actions: Sequence[Action], ec2: "EC2Client", outcome: Outcome) -> None:
-    """One call for all, since a user waits; it fails as a whole, and then each gets its own."""
+def _start(actions: Sequence[Action], sent_away: set[str], ec2: "EC2Client", outcome: Outcome) -> None:
+    """One call for all, since a user waits; it fails as a whole, and then each gets its own.
+
+    Who was sent away before it stood by is not any more: its worker would leave again at once.
+    """
     ids = [action.instance for action in actions]
     try:
+        if recalled := [identity for identity in ids if identity in sent_away]:
+            ec2.delete_tags(Resources=recalled, Tags=[{"Key": LEAVE_TAG}])
         ec2.start_instances(InstanceIds=ids)
     except (ClientError, BotoCoreError) as error:
         if len(actions) > 1:
             for action in actions:
-                _start([action], ec2, outcome)
+                _start([action], sent_away, ec2, outcome)
         elif (code := error_code(error)) in SHORT_CAPACITY:
             outcome.short.append(f"{code} for {ids[0]}, which stands by")
         else:

@@ -7,10 +7,12 @@ from scaling_lambda.apply import Outcome, apply
 from scaling_lambda.clock import Clock
 from scaling_lambda.fleet import Observation
 from scaling_lambda.observe import Observer
-from scaling_lambda.policy import Plan, decide, priced, still_right
+from scaling_lambda.policy import Plan, decide, may_send_away, priced, still_right
 from scaling_lambda.settings import Settings
+from scaling_lambda.traffic import Traffic
 
 if TYPE_CHECKING:
+    from types_boto3_cloudwatch import CloudWatchClient
     from types_boto3_ec2 import EC2Client
     from types_boto3_sqs import SQSClient
 
@@ -43,16 +45,21 @@ class Report:
 class Evaluator:
     """Observe, decide and apply for one deployment."""
 
-    def __init__(self, settings: Settings, sqs: "SQSClient", ec2: "EC2Client", clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, sqs: "SQSClient", ec2: "EC2Client", cloudwatch: "CloudWatchClient", clock: Clock
+    ) -> None:
         self._settings = settings
         self._ec2 = ec2
         self._clock = clock
         self._observer = Observer(sqs, ec2, settings.request_queue, settings.prefix)
+        self._traffic = Traffic(cloudwatch, settings.request_queue)
 
     def plan(self, at_least: int = 0) -> tuple[Observation, Plan]:
         """What would be done now, with a minimum of `at_least` for this once. Nothing is changed."""
-        observation = self._observer.observe(self._clock.now())
-        return observation, decide(observation, self._settings.limits.at_least(at_least))
+        observation, limits = self._observer.observe(self._clock.now()), self._settings.limits.at_least(at_least)
+        if may_send_away(observation, limits):
+            observation = replace(observation, minutes=self._traffic.minutes(observation.at))
+        return observation, decide(observation, limits)
 
     def evaluate(self, at_least: int = 0) -> Report:
         """Look, decide and do it.

@@ -14,6 +14,8 @@ KEEP_TAG = "novaburst:keep"
 WARM_TAG = "novaburst:warm"
 # Whatever its value: when it shuts itself down it is stopped rather than terminated. The Lambda sets it.
 STANDBY_TAG = "novaburst:standby"
+# Its value is a moment: since then its worker takes nothing more, finishes what it holds and ends. The Lambda sets it.
+LEAVE_TAG = "novaburst:leave"
 # How many instances of the fleet were known to its launch, itself and those of its call included. The launch sets it.
 SIZE_TAG = "novaburst:fleet-size"
 
@@ -53,11 +55,8 @@ class Mark:
     def parse(cls, value: str) -> Self | None:
         """Read a tag's value; None when a person or another version wrote something else there."""
         fault, _, since = value.partition(" ")
-        try:
-            moment = datetime.fromisoformat(since)
-            return cls(Fault(fault), moment) if moment.tzinfo is not None else None
-        except ValueError:
-            return None
+        moment = _moment(since)
+        return cls(Fault(fault), moment) if moment is not None and fault in set(Fault) else None
 
     def __str__(self) -> str:
         return f"{self.fault} {self.since.isoformat(timespec='seconds')}"
@@ -76,6 +75,8 @@ class Instance:
     keep: bool = False
     warm: bool = False
     standby: bool = False
+    # When it was sent away, though there was work; None if it was not.
+    sent_away: datetime | None = None
     # A one-time spot instance: once stopped it could not be started again.
     spot: bool = False
     # EC2's instance type, such as c6i.large; None where it is not known, as in a what-if question.
@@ -95,7 +96,7 @@ class Instance:
         spot: bool = False,
     ) -> Self:
         """Build the value from an instance's tags and what else EC2 said about it."""
-        text, size = tags.get(MARK_TAG), tags.get(SIZE_TAG, "")
+        text, size, leave = tags.get(MARK_TAG), tags.get(SIZE_TAG, ""), tags.get(LEAVE_TAG)
         return cls(
             identity,
             state,
@@ -105,6 +106,8 @@ class Instance:
             keep=KEEP_TAG in tags,
             warm=WARM_TAG in tags,
             standby=STANDBY_TAG in tags,
+            # The worker looks for the tag alone. Whatever else a person wrote there, it was after the launch.
+            sent_away=None if leave is None else _moment(leave) or launched,
             spot=spot,
             type=instance_type,
             fleet_size=int(size) if size.isascii() and size.isdigit() else 0,
@@ -112,8 +115,13 @@ class Instance:
 
     @property
     def active(self) -> bool:
-        """Whether it is capacity: it works, or will once it has booted."""
+        """Whether it is switched on, and paid for: it works, or will once it has booted, or is leaving."""
         return self.state in (State.PENDING, State.RUNNING)
+
+    @property
+    def leaving(self) -> bool:
+        """Whether it is on, and will soon be gone; its worker obeys a person who keeps it before the Lambda."""
+        return self.active and self.sent_away is not None and not self.keep
 
 
 @dataclass(frozen=True)
@@ -134,17 +142,34 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class Minute:
+    """One minute of the request queue, as CloudWatch has it."""
+
+    start: datetime
+    # Images that were queued in it, and the most that were visible and in flight.
+    sent: int
+    backlog: int
+
+
+@dataclass(frozen=True)
 class Observation:
     """Queue and fleet at one moment; `instances` holds every instance that EC2 still knows, terminated ones too."""
 
     at: datetime
     counts: Counts
     instances: tuple[Instance, ...]
+    # The queue's last minutes, in order, as far as they are known; nobody looks while they could not matter.
+    minutes: tuple[Minute, ...] = ()
 
     @property
     def active(self) -> tuple[Instance, ...]:
-        """The instances that are capacity, oldest first."""
+        """The instances that are on, oldest first. All of them count to the maximum."""
         return tuple(sorted((i for i in self.instances if i.active), key=lambda i: (i.launched, i.id)))
+
+    @property
+    def capacity(self) -> tuple[Instance, ...]:
+        """Those of them that are not leaving, oldest first."""
+        return tuple(instance for instance in self.active if not instance.leaving)
 
     def count(self, state: State) -> int:
         """How many instances are in that state."""
@@ -178,3 +203,12 @@ class Action:
     reason: str
     # The kind of fault to write into the mark; None where none is written.
     fault: Fault | None = None
+
+
+def _moment(text: str) -> datetime | None:
+    """The moment that a tag's value names; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None

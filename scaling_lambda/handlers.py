@@ -37,7 +37,8 @@ _CLIENTS = Config(
 @cache
 def evaluator() -> Evaluator:
     """The evaluator with its clients, made on the first event: a deployment imports this module without credentials."""
-    return Evaluator(settings, boto3.client("sqs", config=_CLIENTS), boto3.client("ec2", config=_CLIENTS), clock)
+    sqs, ec2 = boto3.client("sqs", config=_CLIENTS), boto3.client("ec2", config=_CLIENTS)
+    return Evaluator(settings, sqs, ec2, boto3.client("cloudwatch", config=_CLIENTS), clock)
 
 
 def _evaluate(trigger: str, at_least: int = 0, woken_at: datetime | None = None) -> Report:

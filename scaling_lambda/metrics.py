@@ -17,10 +17,12 @@ COUNTS: Mapping[str, Callable[[Report], int]] = {
     "Desired": lambda report: report.plan.want,
     "Pending": lambda report: report.observation.count(State.PENDING),
     "Running": lambda report: report.observation.count(State.RUNNING),
+    "Leaving": lambda report: report.plan.leaving,
     "StandingBy": lambda report: report.observation.count(State.STOPPED),
     "Launches": lambda report: len(report.outcome.launched),
     "Starts": lambda report: len(report.outcome.started),
     "Terminations": lambda report: len(report.outcome.terminated),
+    "SentAway": lambda report: len(report.outcome.sent_away),
     "CapacityErrors": lambda report: len(report.outcome.short),
     "Failures": lambda report: len(report.outcome.failures),
 }

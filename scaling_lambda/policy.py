@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Self
 
 from scaling_lambda.cost import Cost, Prices
+from scaling_lambda.departure import can_spare, departures
 from scaling_lambda.fleet import Action, Counts, Fault, Instance, Observation, State
 from scaling_lambda.reserve import Reserve, startable, staying, succession, surplus, warmth
 
@@ -31,6 +32,8 @@ class Limits:
     minimum: int
     maximum: int
     images_per_worker: int
+    # What one worker classifies.
+    images_per_second: float
     boot_grace: timedelta
     confirm_after: timedelta
     # The same for idleness. A look sees an image every few seconds seldom, and each worker ends itself when it is idle.
@@ -47,13 +50,17 @@ class Limits:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done now. `want` is the number of workers aimed at, `have` those booting or running."""
+    """What is to be done now. `want` is the number of workers aimed at, `have` those booting or running.
+
+    Those that are leaving run still, and are not in `have`; `leaving` counts them.
+    """
 
     want: int
     have: int
     # New instances, besides those to start.
     launch: int
     reason: str
+    leaving: int = 0
     # Instances that stand by, stopped; for each that does not start, another one is launched.
     start: tuple[Action, ...] = ()
     terminate: tuple[Action, ...] = ()
@@ -65,21 +72,23 @@ class Plan:
     # Active instances that are to stay although idle, and those that no longer are.
     keep_warm: tuple[Action, ...] = ()
     let_cool: tuple[Action, ...] = ()
+    # Active instances that are to leave although there is work: their workers take nothing more.
+    leave: tuple[Action, ...] = ()
     cost_per_hour: Cost = field(default_factory=Cost)
 
 
 def decide(observation: Observation, limits: Limits) -> Plan:
-    """What to start, launch, mark, unmark and terminate, and who is to stay.
+    """What to start, launch, mark, unmark and terminate, who is to stay, and who is to leave.
 
     Capacity is everything that is pending or running, including what this plan terminates: a replacement is launched
     by a later evaluation, once the instance is seen to be gone, so a failed termination never passes the maximum.
+    Those that are leaving are replaced at once if they are wanted, as far as the maximum allows, to which they count.
     """
-    active = observation.active
-    have, maximum = len(active), min(limits.maximum, HARD_MAXIMUM)
-    desired = _desired(observation.counts.backlog, have, limits)
-    want = min(max(limits.minimum, desired), maximum)
+    active, have, maximum = observation.active, len(observation.capacity), min(limits.maximum, HARD_MAXIMUM)
+    desired, want = _wanted(observation, limits)
+    room = max(0, maximum - len(active))
     # On a view that lacks instances nothing is added: another evaluation's launch would be made twice.
-    lacking, ready = max(0, want - have) if observation.complete else 0, startable(observation)
+    lacking, ready = min(room, max(0, want - have)) if observation.complete else 0, startable(observation)
     start = tuple(Action(i.id, "it stands by, which is sooner than a new one") for i in ready[:lacking])
     starting = {action.instance for action in start}
     terminate, mark, unmark = _reap(observation, limits, want)
@@ -91,6 +100,7 @@ def decide(observation: Observation, limits: Limits) -> Plan:
     plan = Plan(
         want=want,
         have=have,
+        leaving=len(active) - have,
         launch=lacking - len(start),
         reason=_reason(observation, limits, desired, want),
         start=start,
@@ -101,17 +111,24 @@ def decide(observation: Observation, limits: Limits) -> Plan:
         stand_down=tuple(stand_down),
         keep_warm=tuple(keep_warm),
         let_cool=tuple(let_cool),
+        leave=() if ending else _departures(observation, limits, want),
     )
     return priced(plan, observation, limits.prices)
 
 
 def priced(plan: Plan, observation: Observation, prices: Prices) -> Plan:
     """The plan with its cost. What is still booting counts: it is about to be billed."""
-    ending = {action.instance for action in plan.terminate}
+    ending = {action.instance for action in (*plan.terminate, *plan.leave)}
+    ending |= {instance.id for instance in observation.active if instance.leaving}
     starting = {action.instance for action in plan.start}
     active = [instance.type for instance in observation.active]
     planned = [i.type for i in observation.instances if (i.active and i.id not in ending) or i.id in starting]
     return replace(plan, cost_per_hour=Cost(prices.total(active), prices.total([*planned, *[None] * plan.launch])))
+
+
+def may_send_away(observation: Observation, limits: Limits) -> bool:
+    """Whether the queue's last minutes could change the plan: whether it is worth while to ask for them."""
+    return limits.policy is Policy.PROPORTIONAL and can_spare(observation, _wanted(observation, limits)[1])
 
 
 def still_right(plan: Plan, counts: Counts, observation: Observation) -> tuple[Action, ...]:
@@ -139,10 +156,27 @@ def _desired(backlog: int, have: int, limits: Limits) -> int:
     return -(-backlog // limits.images_per_worker)
 
 
+def _wanted(observation: Observation, limits: Limits) -> tuple[int, int]:
+    """How many workers the policy asks for, and how many of these there are to be."""
+    desired = _desired(observation.counts.backlog, len(observation.capacity), limits)
+    return desired, min(max(limits.minimum, desired), limits.maximum, HARD_MAXIMUM)
+
+
+def _departures(observation: Observation, limits: Limits, want: int) -> tuple[Action, ...]:
+    """The steps of the seed's rule end workers by themselves."""
+    if limits.policy is Policy.STEP:
+        return ()
+    return departures(
+        observation, want, images_per_worker=limits.images_per_worker, images_per_second=limits.images_per_second
+    )
+
+
 def _reason(observation: Observation, limits: Limits, desired: int, want: int) -> str:
     bound = "minimum" if want > desired else "maximum"
     wanted = f"wanted by {limits.policy}" if want == desired else f"wanted, the {bound}, {desired} by {limits.policy}"
-    parts = [f"{want} {wanted}", f"{len(observation.active)} booting or running"]
+    parts = [f"{want} {wanted}", f"{len(observation.capacity)} booting or running"]
+    if leaving := len(observation.active) - len(observation.capacity):
+        parts.append(f"{leaving} leaving")
     if ready := startable(observation):
         parts.append(f"{len(ready)} standing by")
     if not observation.complete:
@@ -159,8 +193,8 @@ def _reap(observation: Observation, limits: Limits, want: int) -> tuple[list[Act
     mark: list[Action] = []
     unmark: list[Action] = []
     # The oldest go first. The minimum is never marked as idle; how many may go now is the policy's to say.
-    minimum = staying(observation.active, limits.minimum)
-    beyond_want = len(observation.active) - want
+    minimum = staying(observation.capacity, limits.minimum)
+    beyond_want = len(observation.capacity) - want
     for instance in observation.active:
         found = _fault(instance, observation, limits)
         idle = found is not None and found[0] is Fault.IDLE
@@ -174,8 +208,8 @@ def _reap(observation: Observation, limits: Limits, want: int) -> tuple[list[Act
             marked_for = observation.at - instance.mark.since
         if marked_for is None or marked_for > confirm_after + MARK_LIFETIME:
             mark.append(Action(instance.id, reason, fault))
-        elif marked_for >= confirm_after and not (idle and beyond_want <= 0):
-            beyond_want -= idle
+        elif marked_for >= confirm_after and (not idle or instance.leaving or beyond_want > 0):
+            beyond_want -= idle and not instance.leaving
             terminate.append(Action(instance.id, f"{reason}, seen again after {marked_for.total_seconds():.0f} s"))
     return terminate, mark, unmark
 

@@ -56,7 +56,7 @@ def staying(active: tuple[Instance, ...], count: int) -> list[Instance]:
 
 def warmth(observation: Observation, reserve: Reserve, ending: set[str]) -> tuple[list[Action], list[Action]]:
     """Whom to tell that they stay although idle, and whom that they no longer do."""
-    active = tuple(i for i in observation.active if i.id not in ending)
+    active = tuple(i for i in observation.capacity if i.id not in ending)
     chosen = staying(active, reserve.warm)
     told = [Action(i.id, f"it is one of the {reserve.warm} that stay warm") for i in chosen if not (i.warm or i.keep)]
     released = [Action(i.id, f"{reserve.warm} others stay warm") for i in active if i.warm and i not in chosen]

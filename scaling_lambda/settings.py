@@ -90,6 +90,7 @@ class Settings:
             minimum=minimum,
             maximum=maximum,
             images_per_worker=read.whole("IMAGES_PER_WORKER", max(1, round(wait * speed)), 1, 1_000_000),
+            images_per_second=speed,
             boot_grace=timedelta(seconds=read.whole("BOOT_GRACE_SECONDS", BOOT_GRACE_SECONDS, 10, 3600)),
             # How long a fault must last before it costs an instance; the worker's own exit comes first.
             confirm_after=timedelta(seconds=read.whole("CONFIRM_SECONDS", idle + IDLE_MARGIN_SECONDS, idle + 1, 7200)),

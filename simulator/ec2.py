@@ -48,6 +48,10 @@ class Machine:
         first = sum(change == "on" for at, change in self.changes if at <= now) == 1
         return self.started(now) + (self.boot_seconds if first else self.start_seconds)
 
+    def tagged(self, key: str, at: float) -> bool:
+        """Whether it has that tag at a moment."""
+        return next((tag[2] is not None for tag in reversed(self.tag_changes) if tag[1] == key and tag[0] <= at), False)
+
     def state(self, now: float) -> str:
         """EC2's word for what it is at a moment."""
         seen = [change for at, change in self.changes if at <= now]

@@ -6,6 +6,19 @@ from dataclasses import dataclass, field
 # Images that arrived at the same time: (when, how many).
 Cohort = tuple[float, int]
 
+_MINUTE = 60.0
+# How many of the last minutes are kept.
+_MINUTES = 15
+
+
+@dataclass
+class Minute:
+    """How many images came in it, and the most that were visible and in flight."""
+
+    sent: int
+    visible: int
+    in_flight: int
+
 
 @dataclass
 class Queue:
@@ -18,12 +31,15 @@ class Queue:
     _history: deque[tuple[float, int, int]] = field(default_factory=lambda: deque([(0.0, 0, 0)]))
     # Reads are at most so old, in seconds.
     _remembered: float = 60.0
+    # By their number from the start on.
+    _minutes: dict[int, Minute] = field(default_factory=lambda: {0: Minute(0, 0, 0)})
 
     def arrive(self, now: float, count: int) -> None:
         """Images were queued."""
         self.waiting.append((now, count))
         self.visible += count
         self._changed(now)
+        self._minutes[int(now // _MINUTE)].sent += count
 
     def take(self, now: float, most: int) -> list[Cohort]:
         """Up to `most` of those that have waited longest; they are in flight from now on."""
@@ -62,7 +78,20 @@ class Queue:
                 return visible, in_flight
         return self._history[0][1:]
 
+    def minutes(self, now: float) -> dict[int, Minute]:
+        """The last minutes by their number, the present one included, in order."""
+        latest = max(self._minutes)
+        for number in range(max(latest + 1, int(now // _MINUTE) - _MINUTES), int(now // _MINUTE) + 1):
+            _, visible, in_flight = self._history[-1]
+            self._minutes[number] = Minute(0, visible, in_flight)
+        for number in [number for number in self._minutes if number <= now // _MINUTE - _MINUTES]:
+            del self._minutes[number]
+        return self._minutes
+
     def _changed(self, now: float) -> None:
+        minute = self.minutes(now)[int(now // _MINUTE)]
+        minute.visible = max(minute.visible, self.visible)
+        minute.in_flight = max(minute.in_flight, self.in_flight)
         self._history.append((now, self.visible, self.in_flight))
         while len(self._history) > 2 and self._history[1][0] < now - self._remembered:
             self._history.popleft()

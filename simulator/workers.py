@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import simpy
 
+from scaling_lambda.fleet import LEAVE_TAG
 from simulator.ec2 import Ec2, Machine
 from simulator.queue import Cohort, Queue
 from simulator.world import World
@@ -109,6 +110,9 @@ class Workers:
             yield self._env.timeout(runs_at - self._env.now + self._world.worker_start)
             while most:
                 worked += yield from self._work(most)
+                # One that is idle when it is sent away sees it with its next image, unless it ends before.
+                if machine.tagged(LEAVE_TAG, self._env.now - self._world.notices):
+                    break
                 most = yield from self._poll()
         except simpy.Interrupt:
             pass

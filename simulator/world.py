@@ -35,6 +35,10 @@ class World:
     storing: float = 0.1
     # How old a read of the fleet or of the queue's counts may be (uniform from 0).
     read_lag: float = 2.0
+    # From the end of a minute until CloudWatch has a metric of it: bounds of a uniform distribution.
+    metrics: tuple[float, float] = (30.0, 90.0)
+    # How often a worker looks whether it is sent away (worker_ami.worker.notices).
+    notices: float = 5.0
     # When a message that was held by an instance which vanished is given out again.
     visibility: float = 60.0
     # How long a worker without work stays.

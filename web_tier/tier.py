@@ -7,7 +7,7 @@ from typing import cast
 
 from flask import Flask, current_app
 
-from novaburst.aws import ec2_client, sqs_client
+from novaburst.aws import cloudwatch_client, ec2_client, sqs_client
 from novaburst.settings import require_region
 from scaling_lambda.clock import SystemClock
 from scaling_lambda.evaluate import Evaluator
@@ -86,7 +86,7 @@ def build(settings: WebSettings) -> Tier:
     deployment = Deployment(settings)
     store = Store(settings.store_path)
     sqs, ec2 = sqs_client(), ec2_client()
-    evaluator = Evaluator(scaling_settings, sqs, ec2, SystemClock())
+    evaluator = Evaluator(scaling_settings, sqs, ec2, cloudwatch_client(), SystemClock())
     evaluations = Evaluations(store.database)
     fleet = Recent(evaluator.plan)
     history = History(store.database)

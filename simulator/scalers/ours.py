@@ -11,9 +11,11 @@ from scaling_lambda.evaluate import Report
 from scaling_lambda.fleet import VIEW_SETTLES, Observation
 from scaling_lambda.launch import Places
 from scaling_lambda.observe import Observer
-from scaling_lambda.policy import Limits, Policy, decide, still_right
+from scaling_lambda.policy import Limits, Policy, decide, may_send_away, still_right
 from scaling_lambda.settings import BOOT_GRACE_SECONDS, IDLE_CONFIRM_SECONDS, IDLE_MARGIN_SECONDS
+from scaling_lambda.traffic import Traffic
 from scaling_lambda.watch import has_work, is_missing_work
+from simulator.cloudwatch import CloudWatch
 from simulator.scalers.base import Process, Site
 
 _MINUTE = 60.0
@@ -57,8 +59,15 @@ class Lambda:
         """Begin with the schedule somewhere in its minute."""
         self._site = site
         self._waking = False
-        self._limits = replace(self._limits, images_per_worker=site.images_per_worker, maximum=site.maximum)
+        self._limits = replace(
+            self._limits,
+            images_per_worker=site.images_per_worker,
+            images_per_second=site.world.images_per_second,
+            maximum=site.maximum,
+        )
         self._observer = Observer(None, site.ec2, "queue", "fleet")  # type: ignore[arg-type] # the model's own EC2
+        metrics = CloudWatch(lambda: site.env.now, site.queue, lambda: float(site.random.uniform(*site.world.metrics)))
+        self._traffic = Traffic(metrics, "queue")  # type: ignore[arg-type] # as above
         somewhere = float(site.random.uniform(0, _MINUTE))
         site.env.process(self._schedule(somewhere if self._phase is None else self._phase))
 
@@ -95,6 +104,8 @@ class Lambda:
         site.ec2.lag = site.random.uniform(0, site.world.read_lag)
         counts = site.counts()
         observation = Observation(site.ec2.moment(), counts, self._observer.instances())
+        if may_send_away(observation, self._limits):
+            observation = replace(observation, minutes=self._traffic.minutes(observation.at))
         plan = decide(observation, self._limits)
         yield site.env.timeout(_EVALUATION_SECONDS)
         plan = replace(plan, terminate=still_right(plan, site.counts(), observation))
@@ -103,11 +114,12 @@ class Lambda:
 
 
 def limits(*, idle: float, boot_grace: float = BOOT_GRACE_SECONDS, minimum: int = 0) -> Limits:
-    """The Lambda's limits with its defaults; the share of an instance and the maximum are the site's."""
+    """The Lambda's limits with its defaults; the share and the speed of an instance and the maximum are the site's."""
     return Limits(
         minimum=minimum,
         maximum=20,
         images_per_worker=1,
+        images_per_second=1,
         boot_grace=timedelta(seconds=boot_grace),
         confirm_after=timedelta(seconds=idle + IDLE_MARGIN_SECONDS),
         idle_confirm_after=timedelta(seconds=IDLE_CONFIRM_SECONDS),

@@ -16,7 +16,7 @@ from botocore.config import Config
 
 from novaburst.queues import Queue
 from novaburst.settings import Settings as SharedSettings
-from scaling_lambda.clock import SystemClock
+from scaling_lambda.clock import Clock, SystemClock
 from scaling_lambda.evaluate import Evaluator
 from scaling_lambda.settings import Settings
 from tests.fleet.faulty_aws import Faults
@@ -83,11 +83,12 @@ class Fleet:
         state: str = alarms["MetricAlarms"][0]["StateValue"]
         return state
 
-    def evaluator(self, sqs: Any = None, grace_seconds: float = GRACE_SECONDS) -> Evaluator:
+    def evaluator(self, sqs: Any = None, grace_seconds: float = GRACE_SECONDS, clock: Clock | None = None) -> Evaluator:
         """The Lambda's own evaluation in this process, with its settings, as the web tier's fallback does it."""
         settings = Settings.load({"NOVABURST_PREFIX": self.prefix, **LAMBDA_ENVIRONMENT})
         settings = replace(settings, limits=replace(settings.limits, boot_grace=timedelta(seconds=grace_seconds)))
-        return Evaluator(settings, sqs or self.clients["sqs"], self.clients["ec2"], SystemClock())
+        clients = self.clients
+        return Evaluator(settings, sqs or clients["sqs"], clients["ec2"], clients["cloudwatch"], clock or SystemClock())
 
     def invoke(self, function: str, event: Any) -> None:
         """Start a function of the Lambda, and do not wait for it."""

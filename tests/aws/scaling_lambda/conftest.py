@@ -71,6 +71,31 @@ def sqs(aws: Settings, session: boto3.Session) -> Any:
 
 
 @pytest.fixture
+def cloudwatch(aws: Settings, session: boto3.Session) -> Any:
+    return session.client("cloudwatch")
+
+
+@pytest.fixture
+def publish(aws: Settings, cloudwatch: Any) -> Callable[..., None]:
+    """Publish a minute of the request queue's metrics, as SQS does."""
+
+    def published(start: datetime, *, sent: int, visible: int = 0, in_flight: int = 0) -> None:
+        counts = {
+            "NumberOfMessagesSent": sent,
+            "ApproximateNumberOfMessagesVisible": visible,
+            "ApproximateNumberOfMessagesNotVisible": in_flight,
+        }
+        dimensions = [{"Name": "QueueName", "Value": aws.request_queue}]
+        data = [
+            {"MetricName": name, "Dimensions": dimensions, "Timestamp": start, "Value": count, "Unit": "Count"}
+            for name, count in counts.items()
+        ]
+        cloudwatch.put_metric_data(Namespace="AWS/SQS", MetricData=data)
+
+    return published
+
+
+@pytest.fixture
 def launch(ec2: Any) -> Callable[..., list[str]]:
     """Launch instances as an earlier evaluation has done, and get their ids."""
 

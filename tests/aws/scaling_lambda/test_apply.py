@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from scaling_lambda.apply import apply
-from scaling_lambda.fleet import WARM_TAG, Action, Counts, Fault, Instance, Mark, Observation, State
+from scaling_lambda.fleet import LEAVE_TAG, WARM_TAG, Action, Counts, Fault, Instance, Mark, Observation, State
 from scaling_lambda.launch import Places, client_token
 from scaling_lambda.policy import Plan
 
@@ -282,6 +282,30 @@ def test_the_warm_ones_are_told_by_a_tag_that_their_metadata_can_hold(
     assert WARM_TAG in tags_of(ec2, identity)
     assert apply(plan(let_cool=told), seen(), ec2, PLACES).let_cool == [identity]
     assert WARM_TAG not in tags_of(ec2, identity)
+
+
+def test_who_is_sent_away_is_told_by_a_tag_that_its_metadata_can_hold_with_the_moment(
+    ec2: Any, launch: Callable[..., list[str]]
+) -> None:
+    (identity,) = launch(1)
+    outcome = apply(plan(leave=(Action(identity, "a stream does not need it"),)), seen(), ec2, PLACES)
+    assert (outcome.sent_away, outcome.failures) == ([identity], [])
+    assert re.fullmatch(r"[A-Za-z0-9+\-=.,_:@]+", LEAVE_TAG)
+    read = Instance.from_tags(identity, State.RUNNING, NOW, tags_of(ec2, identity))
+    assert (read.sent_away, read.leaving) == (NOW, True)
+
+
+def test_one_that_was_sent_away_and_then_stood_by_is_called_back_before_it_starts(
+    ec2: Any, launch: Callable[..., list[str]]
+) -> None:
+    (identity,) = launch(1)
+    told = (Action(identity, ""),)
+    apply(plan(leave=told), seen(), ec2, PLACES)
+    ec2.stop_instances(InstanceIds=[identity])
+    stopped = replace(seen(identity).instances[0], state=State.STOPPED, standby=True, sent_away=NOW)
+    outcome = apply(plan(start=told), replace(seen(), instances=(stopped,)), ec2, PLACES)
+    assert outcome.started == [identity]
+    assert LEAVE_TAG not in tags_of(ec2, identity)
 
 
 def test_an_empty_plan_calls_nothing(ec2: Any, refuse: Callable[..., list[Any]]) -> None:

@@ -15,9 +15,9 @@ from scaling_lambda.watch import has_work, watch
 
 
 @pytest.fixture
-def evaluator(aws: SharedSettings, sqs: Any, ec2: Any, clock: Any) -> Evaluator:
+def evaluator(aws: SharedSettings, sqs: Any, ec2: Any, cloudwatch: Any, clock: Any) -> Evaluator:
     settings = Settings.load({"NOVABURST_PREFIX": aws.prefix, "NOVABURST_IMAGES_PER_WORKER": "5"})
-    return Evaluator(settings, sqs, ec2, clock)
+    return Evaluator(settings, sqs, ec2, cloudwatch, clock)
 
 
 @pytest.fixture
@@ -98,10 +98,11 @@ def test_a_failed_termination_is_repeated_by_the_next_evaluation(
     assert running(ec2) == 0
 
 
-def test_a_queue_that_does_not_exist_is_an_error_and_launches_nothing(sqs: Any, ec2: Any, clock: Any) -> None:
-    evaluator = Evaluator(
-        Settings.load({"NOVABURST_PREFIX": "not-there", "NOVABURST_MIN_WORKERS": "1"}), sqs, ec2, clock
-    )
+def test_a_queue_that_does_not_exist_is_an_error_and_launches_nothing(
+    sqs: Any, ec2: Any, cloudwatch: Any, clock: Any
+) -> None:
+    settings = Settings.load({"NOVABURST_PREFIX": "not-there", "NOVABURST_MIN_WORKERS": "1"})
+    evaluator = Evaluator(settings, sqs, ec2, cloudwatch, clock)
     with pytest.raises(ClientError, match=r"NonExistentQueue|QueueDoesNotExist"):
         evaluator.evaluate()
     assert running(ec2) == 0

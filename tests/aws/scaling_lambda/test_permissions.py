@@ -9,7 +9,7 @@ import pytest
 
 from novaburst.settings import Settings as SharedSettings
 from scaling_lambda.evaluate import Evaluator
-from scaling_lambda.fleet import MARK_TAG, STANDBY_TAG, WARM_TAG
+from scaling_lambda.fleet import LEAVE_TAG, MARK_TAG, STANDBY_TAG, WARM_TAG
 from scaling_lambda.settings import Settings
 
 CHALICE = Path(__file__).parents[3] / ".chalice"
@@ -51,22 +51,28 @@ def resources_of(statement: Any) -> list[str]:
 
 
 @pytest.fixture
-def made(sqs: Any, ec2: Any, launch: Callable[..., list[str]]) -> set[str]:
+def made(sqs: Any, ec2: Any, cloudwatch: Any, launch: Callable[..., list[str]]) -> set[str]:
     """The calls made from here on, as IAM names them; one instance is running already."""
     made: set[str] = set()
     launch(1)
-    for client in (sqs, ec2):
+    for client, service in ((sqs, "sqs"), (ec2, "ec2"), (cloudwatch, "cloudwatch")):
         client.meta.events.register(
-            "before-call",
-            lambda model, **_: made.add(f"{model.service_model.signing_name}:{model.name}"),
+            "before-call", lambda model, service=service, **_: made.add(f"{service}:{model.name}")
         )
     return made
 
 
 def test_the_policy_allows_exactly_the_calls_that_are_made(
-    aws: SharedSettings, sqs: Any, ec2: Any, clock: Any, made: set[str]
+    *,
+    aws: SharedSettings,
+    sqs: Any,
+    ec2: Any,
+    cloudwatch: Any,
+    clock: Any,
+    made: set[str],
+    launch: Callable[..., list[str]],
 ) -> None:
-    evaluator = Evaluator(Settings.load({"NOVABURST_PREFIX": aws.prefix}), sqs, ec2, clock)
+    evaluator = Evaluator(Settings.load({"NOVABURST_PREFIX": aws.prefix}), sqs, ec2, cloudwatch, clock)
     url = sqs.get_queue_url(QueueName=aws.request_queue)["QueueUrl"]
 
     def evaluate(after: float) -> Any:
@@ -84,10 +90,13 @@ def test_the_policy_allows_exactly_the_calls_that_are_made(
     assert evaluate(60).unmarked
     # Standing by: told to stop, stopped, started again.
     settings = Settings.load({"NOVABURST_PREFIX": aws.prefix, "NOVABURST_STANDBY": "1"})
-    evaluator = Evaluator(settings, sqs, ec2, clock)
+    evaluator = Evaluator(settings, sqs, ec2, cloudwatch, clock)
     (told,) = evaluate(1).standing_by
     ec2.stop_instances(InstanceIds=[told])
     assert evaluate(1).started == [told]
+    # More than one worker for a backlog that one could work off.
+    launch(1)
+    evaluate(300)
 
     # What this test itself has called besides.
     made -= {"sqs:SendMessage", "sqs:PurgeQueue", "sqs:ReceiveMessage", "ec2:StopInstances"}
@@ -100,7 +109,7 @@ def test_no_action_is_a_wildcard_and_only_the_description_has_every_resource(pol
         assert statement["Effect"] == "Allow"
         assert not any("*" in action for action in actions_of(statement))
         if "*" in resources_of(statement):
-            assert actions_of(statement) == {"ec2:DescribeInstances"}
+            assert actions_of(statement) == {"ec2:DescribeInstances", "cloudwatch:GetMetricData"}
 
 
 def test_only_the_fleets_own_instances_can_be_marked_changed_started_or_ended(policy: Any, prefix: str) -> None:
@@ -124,7 +133,7 @@ def test_only_the_lambdas_own_tags_can_be_written_and_never_a_persons(policy: An
         for statement in policy["Statement"]
         if "ec2:DeleteTags" in actions_of(statement)
     ]
-    assert written == [[MARK_TAG, STANDBY_TAG, WARM_TAG]]
+    assert written == [[LEAVE_TAG, MARK_TAG, STANDBY_TAG, WARM_TAG]]
 
 
 def test_only_the_workers_role_can_be_passed_and_only_to_ec2(policy: Any, prefix: str) -> None:

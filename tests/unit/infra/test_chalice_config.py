@@ -45,6 +45,7 @@ def test_queues_role_fleet_and_environment_are_then_that_prefixs_and_no_others(f
     left = {value for value in values(policy["Statement"]) if "novaburst" in value}
     assert left == {
         "arn:*:logs:*:*:log-group:/aws/lambda/novaburst-scaling-*",
+        "novaburst:leave",
         "novaburst:marked",
         "novaburst:standby",
         "novaburst:warm",

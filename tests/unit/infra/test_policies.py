@@ -28,7 +28,7 @@ from tests.unit.infra.iam import (
 # the service makes is not documented, so what it asks for is what it gets. Nobody but that service can take the role.
 DEMANDED = {("image export", "ReadTheAmi")}
 # Actions on all resources that the reference offers no resource for.
-ONLY_ON_ALL = {"ec2:DescribeInstances"}
+ONLY_ON_ALL = {"cloudwatch:GetMetricData", "ec2:DescribeInstances"}
 # The reference leaves it out of RunInstances; EC2's user guide ("Example policies", Spot Instances) has it in.
 BEYOND_THE_REFERENCE = {"arn:aws:ec2:*:*:spot-instances-request/*"}
 _SERVICE_WIDE = {"aws:SecureTransport"}
@@ -119,7 +119,7 @@ def test_what_ends_or_changes_an_instance_asks_whose_instance_it_is(identity: st
 
 def test_no_identity_can_change_permissions_or_read_other_secrets() -> None:
     services = {action.partition(":")[0] for _, statement in _granted() for action in statement.actions}
-    assert services == {"ec2", "iam", "lambda", "logs", "s3", "sqs"}
+    assert services == {"cloudwatch", "ec2", "iam", "lambda", "logs", "s3", "sqs"}
     managing = {
         action
         for _, statement in _granted()

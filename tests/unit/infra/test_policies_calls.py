@@ -65,10 +65,11 @@ def ec2(kind: str, account: str = ACCOUNT) -> str:
 
 INSTANCE, VOLUME, TEMPLATE, IMAGE = ec2("instance"), ec2("volume"), ec2("launch-template"), ec2("image", "")
 MARK = ("novaburst:marked",)
-STANDBY, WARM = ("novaburst:standby",), ("novaburst:warm",)
+STANDBY, WARM, LEAVE = ("novaburst:standby",), ("novaburst:warm",), ("novaburst:leave",)
 
 BY_OPERATION = {
     "describe_instances": (Call("ec2:DescribeInstances", "*"),),
+    "get_metric_data": (Call("cloudwatch:GetMetricData", "*"),),
     "run_instances": (
         Call("ec2:RunInstances", INSTANCE, ASKED),
         Call("ec2:RunInstances", VOLUME, ASKED),
@@ -84,10 +85,10 @@ BY_OPERATION = {
         Call("iam:PassRole", ROLE, {"iam:PassedToService": "ec2.amazonaws.com"}),
     ),
     "create_tags": tuple(
-        Call("ec2:CreateTags", INSTANCE, {**OURS, "aws:TagKeys": keys}) for keys in (MARK, STANDBY, WARM)
+        Call("ec2:CreateTags", INSTANCE, {**OURS, "aws:TagKeys": keys}) for keys in (MARK, STANDBY, WARM, LEAVE)
     ),
     "delete_tags": tuple(
-        Call("ec2:DeleteTags", INSTANCE, {**OURS, "aws:TagKeys": keys}) for keys in (MARK, STANDBY, WARM)
+        Call("ec2:DeleteTags", INSTANCE, {**OURS, "aws:TagKeys": keys}) for keys in (MARK, STANDBY, WARM, LEAVE)
     ),
     "start_instances": (Call("ec2:StartInstances", INSTANCE, OURS),),
     "terminate_instances": (Call("ec2:TerminateInstances", INSTANCE, OURS),),
@@ -124,6 +125,7 @@ STRANGE = [
     Call("sqs:SendMessage", f"arn:aws:sqs:{REGION}:{ACCOUNT}:lab-7-req-queue"),
     Call("s3:PutBucketPolicy", IN),
     Call("sqs:PurgeQueue", REQUEST),
+    Call("cloudwatch:PutMetricData", "*"),
     Call("iam:CreateUser", f"arn:aws:iam::{ACCOUNT}:user/x"),
     Call("ec2:TerminateInstances", INSTANCE),
     Call("ec2:TerminateInstances", INSTANCE, {"aws:ResourceTag/novaburst:fleet": "lab-7"}),
@@ -155,6 +157,7 @@ REFUSED = {
         Call("sqs:ReceiveMessage", RESPONSE),
         Call("sqs:DeleteMessage", DEAD),
         Call("ec2:DescribeInstances", "*"),
+        Call("cloudwatch:GetMetricData", "*"),
         Call("lambda:InvokeFunction", FUNCTION),
     ],
     "web tier": [

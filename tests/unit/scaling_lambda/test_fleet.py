@@ -27,6 +27,11 @@ def test_a_mark_that_somebody_else_wrote_is_no_mark(value: str) -> None:
     assert instance.mark is None
 
 
+def test_one_whose_leaving_tag_somebody_else_wrote_leaves_all_the_same() -> None:
+    instance = Instance.from_tags("i-1", State.RUNNING, NOW, {"novaburst:leave": "please"})
+    assert (instance.sent_away, instance.leaving) == (NOW, True)
+
+
 @pytest.mark.parametrize(
     ("counts", "states", "quiet"),
     [

@@ -17,6 +17,7 @@ def test_a_persons_minimum_never_lowers_the_operators_nor_passes_the_maximum(dat
         minimum=minimum,
         maximum=maximum,
         images_per_worker=10,
+        images_per_second=1,
         boot_grace=timedelta(minutes=3),
         confirm_after=timedelta(minutes=2),
         idle_confirm_after=timedelta(minutes=15),

@@ -16,17 +16,18 @@ from scaling_lambda.observe import Observer
 from scaling_lambda.policy import Limits, Policy, decide
 from scaling_lambda.reserve import Reserve
 
+IMAGES_PER_WORKER_SECOND = 2
 LIMITS = Limits(
     minimum=0,
     maximum=20,
     images_per_worker=5,
+    images_per_second=IMAGES_PER_WORKER_SECOND,
     boot_grace=timedelta(seconds=60),
     confirm_after=timedelta(seconds=30),
     idle_confirm_after=timedelta(seconds=30),
     max_age=timedelta(hours=24),
 )
 PLACES = Places("worker", "fleet")
-IMAGES_PER_WORKER_SECOND = 2
 
 
 def observe(ec2: Any, counts: Counts) -> Observation:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from simulator.estimate import estimate
 from simulator.optimum import least_cost
 from simulator.run import run
-from simulator.scalers.base import Scaler
+from simulator.scalers.base import Scaler, Site
 from simulator.scalers.catalogue import catalogue
 from simulator.scalers.fixed import Fixed
 from simulator.scalers.ours import Lambda, limits
@@ -108,9 +108,35 @@ def test_an_image_that_another_worker_takes_keeps_no_idle_worker_alive() -> None
     assert outcome.cost < 0.4 * 20 * WORLD.cost(1800)
 
 
+def stream(images_per_second: int, seconds: int) -> Workload:
+    return Workload("a stream", tuple((float(at), images_per_second) for at in range(seconds)))
+
+
+def test_a_steady_stream_keeps_what_it_needs_of_the_fleet_that_its_start_launched_and_waits_no_longer() -> None:
+    outcome = run(stream(200, 3600), ours(), WORLD, images_per_worker=SHARE)
+    assert outcome.launches == outcome.most >= 5
+    assert outcome.cost < 1.4 * least_cost(stream(200, 3600), WORLD, outcome.p95)
+    assert outcome.p95 < 1.5
+
+
+class _Misled(Lambda):
+    """Takes workers for twice as quick as they are."""
+
+    def install(self, site: Site) -> None:
+        super().install(site)
+        self._limits = replace(self._limits, images_per_second=2 * site.world.images_per_second)
+
+
+def test_a_speed_that_is_set_too_high_makes_no_fleet_flap_for_long() -> None:
+    slow = replace(WORLD, images_per_second=WORLD.images_per_second / 2)
+    outcome = run(stream(200, 2400), _Misled("misled", limits(idle=WORLD.idle)), slow, images_per_worker=SHARE)
+    assert outcome.launches - outcome.most <= 5
+    assert outcome.worst < 60
+
+
 def test_a_worker_that_has_an_image_every_few_seconds_is_not_taken_for_idle() -> None:
-    stream = Workload("a stream", tuple((float(at), 1) for at in range(0, 3600, 5)))
-    outcome = run(stream, ours(), WORLD, images_per_worker=SHARE)
+    trickle = Workload("a trickle", tuple((float(at), 1) for at in range(0, 3600, 5)))
+    outcome = run(trickle, ours(), WORLD, images_per_worker=SHARE)
     assert outcome.launches == 1
     assert outcome.p95 < 1
 
