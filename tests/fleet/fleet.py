@@ -83,9 +83,16 @@ class Fleet:
         state: str = alarms["MetricAlarms"][0]["StateValue"]
         return state
 
-    def evaluator(self, sqs: Any = None, grace_seconds: float = GRACE_SECONDS, clock: Clock | None = None) -> Evaluator:
+    def evaluator(
+        self,
+        sqs: Any = None,
+        grace_seconds: float = GRACE_SECONDS,
+        images_per_worker: int = IMAGES_PER_WORKER,
+        clock: Clock | None = None,
+    ) -> Evaluator:
         """The Lambda's own evaluation in this process, with its settings, as the web tier's fallback does it."""
-        settings = Settings.load({"NOVABURST_PREFIX": self.prefix, **LAMBDA_ENVIRONMENT})
+        environment = {**LAMBDA_ENVIRONMENT, "NOVABURST_IMAGES_PER_WORKER": str(images_per_worker)}
+        settings = Settings.load({"NOVABURST_PREFIX": self.prefix, **environment})
         settings = replace(settings, limits=replace(settings.limits, boot_grace=timedelta(seconds=grace_seconds)))
         clients = self.clients
         return Evaluator(settings, sqs or clients["sqs"], clients["ec2"], clients["cloudwatch"], clock or SystemClock())

@@ -1,11 +1,16 @@
 """The end of an instance: never while it works, and no image is lost if EC2 ends it all the same."""
 
 import signal
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from novaburst.contract import Request, Result, new_id, result_key, utc_now
 from novaburst.objects import Bucket
+from scaling_lambda.clock import SystemClock
 from tests.fleet.fleet import CONFIRM_SECONDS, Fleet, until
 from tests.photos import larger_photos
 
@@ -69,6 +74,77 @@ def test_the_image_of_a_worker_that_ec2_ends_is_answered_after_its_visibility_ti
     assert _answer(fleet, asked, 30).error is None
     assert time.monotonic() - began >= VISIBILITY_SECONDS - 1
     fleet.drains_and_returns_to_zero(20)
+
+
+def test_of_two_workers_under_a_stream_for_one_the_one_that_is_sent_away_ends_and_no_image_is_lost(
+    fleet: Fleet,
+) -> None:
+    fleet.order("real")
+    fleet.only()
+    # What was triggered before would launch for all that waits.
+    until(lambda: not fleet.under_way(), 20)
+    later = _Later()
+    with _stream(fleet) as asked:
+        until(lambda: fleet.evaluator(images_per_worker=1000).evaluate(at_least=2).plan.have == 2, 20)
+        until(lambda: len(fleet.faults.instances("running")) == 2, 20)
+        _publish(fleet, later.now(), images=600)
+        (gone,) = fleet.evaluator(images_per_worker=1000, clock=later).evaluate().outcome.sent_away
+        until(lambda: gone not in fleet.faults.active(), 60)
+        (other,) = fleet.faults.active()
+    assert "sent away: finished" in (fleet.state / "instances" / gone / "worker.log").read_text()
+    assert "sent away: finished" not in (fleet.state / "instances" / other / "worker.log").read_text()
+    until(lambda: fleet.backlog() == 0, 30)
+    results = Bucket(fleet.clients["s3"], fleet.settings.out_bucket)
+    assert [image_id for image_id in asked if not results.exists(result_key(image_id))] == []
+    fleet.drains_and_returns_to_zero(20)
+
+
+class _Later(SystemClock):
+    """A clock that is ten minutes ahead: the fleet is that old, and its minutes are those of then."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(minutes=10)
+
+
+@contextmanager
+def _stream(fleet: Fleet) -> Iterator[list[str]]:
+    """Ten images, again and again, of one photo in the in-bucket; the ids of those that were sent."""
+    settings, photo, asked, ended = fleet.settings, larger_photos()["daisy"], list[str](), threading.Event()
+    fleet.clients["s3"].put_object(Bucket=settings.in_bucket, Key="photo", Body=photo.read_bytes())
+    queue = fleet.queue("req-queue")
+
+    def send() -> None:
+        while not ended.wait(0.4):
+            requests = [
+                Request(id=new_id(), batch="b", bucket=settings.in_bucket, key="photo", name="n", sent=utc_now())
+                for _ in range(10)
+            ]
+            assert queue.send([request.to_message() for request in requests]) == []
+            asked.extend(request.id for request in requests)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        yield asked
+    finally:
+        ended.set()
+        sender.join()
+
+
+def _publish(fleet: Fleet, now: datetime, images: int) -> None:
+    """Let each of the last minutes have had so many images, of which few waited."""
+    names = ("NumberOfMessagesSent", "ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMessagesNotVisible")
+    data = [
+        {
+            "MetricName": name,
+            "Dimensions": [{"Name": "QueueName", "Value": fleet.settings.request_queue}],
+            "Timestamp": now - timedelta(minutes=ago),
+            "Value": value,
+        }
+        for name, value in zip(names, (images, 1, 2), strict=True)
+        for ago in range(6)
+    ]
+    fleet.clients["cloudwatch"].put_metric_data(Namespace="AWS/SQS", MetricData=data)
 
 
 def _ask(fleet: Fleet, wait: float) -> Result:
