@@ -1,5 +1,6 @@
 """One evaluation: observe, decide, apply. Every trigger calls it, and none tells it anything: it looks for itself."""
 
+from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -32,11 +33,14 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values, for the log line and for whoever invoked the Lambda."""
-        states: dict[str, int] = {}
-        for instance in self.observation.instances:
-            states[instance.state.value] = states.get(instance.state.value, 0) + 1
+        # One that is leaving runs still, for some seconds, and takes no work.
+        states = Counter("leaving" if one.leaving else one.state.value for one in self.observation.instances)
         return {
-            "observed": {"at": self.observation.at.isoformat(), **asdict(self.observation.counts), "fleet": states},
+            "observed": {
+                "at": self.observation.at.isoformat(),
+                **asdict(self.observation.counts),
+                "fleet": dict(states),
+            },
             "plan": asdict(self.plan),
             "outcome": asdict(self.outcome),
         }

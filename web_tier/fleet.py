@@ -69,6 +69,7 @@ def _instance(instance: Instance) -> dict[str, Any]:
         "launched": instance.launched.isoformat(),
         "mark": None if mark is None else {"fault": mark.fault, "since": mark.since.isoformat()},
         "keep": instance.keep,
+        "leaving": instance.leaving,
     }
 
 

@@ -71,7 +71,8 @@ def state_of_affairs() -> dict[str, Any]:
     except (BotoCoreError, ClientError, QueueAttributesError) as error:
         affairs |= {"status": "degraded", "reason": f"the queues cannot be reached: {reason(error)}"}
     try:
-        states = Counter(instance.state.value for instance in parts.instances())
+        # One that is leaving runs still, for some seconds, and takes no work.
+        states = Counter("leaving" if one.leaving else one.state.value for one in parts.instances())
         affairs["fleet"] = {state: count for state, count in sorted(states.items()) if state != State.TERMINATED}
     except (BotoCoreError, ClientError, ObservationError) as error:
         affairs |= {"status": "degraded", "reason": f"the fleet cannot be described: {reason(error)}"}

@@ -54,6 +54,8 @@ class Decision:
     start: int
     terminate: int
     reason: str
+    # Sent away now or a moment ago; entries of older versions have none.
+    leave: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """The decision as the API shows it."""
@@ -153,8 +155,9 @@ def _decision(at: float, plan: Plan) -> Decision:
         start=len(plan.start),
         terminate=len(plan.terminate),
         reason=plan.reason,
+        leave=len(plan.leave) + plan.leaving,
     )
 
 
 def _numbers(decision: Decision) -> tuple[int, ...]:
-    return (decision.want, decision.launch, decision.start, decision.terminate)
+    return (decision.want, decision.launch, decision.start, decision.terminate, decision.leave)

@@ -82,9 +82,10 @@ export class Fleet {
   #show(fleet) {
     const { counts, pace } = fleet;
     const inState = (state) => fleet.instances.filter((instance) => instance.state === state).length;
-    const [running, starting] = [inState("running"), inState("pending")];
+    const leaving = fleet.instances.filter((instance) => instance.leaving).length;
+    const [running, starting] = [inState("running") - leaving, inState("pending")];
     const left = pace.pending && pace.seconds_to_finish !== null ? duration(pace.seconds_to_finish) : null;
-    element("fleet-line").textContent = line(running, starting, counts.backlog, fleet.plan.launch);
+    element("fleet-line").textContent = line({ running, starting, leaving }, counts.backlog, fleet.plan.launch);
     element("fleet-line").title = fleet.plan.reason;
     element("figure-waiting").textContent = number(counts.backlog - counts.in_flight);
     element("figure-in-work").textContent = number(counts.in_flight);
@@ -117,9 +118,10 @@ function busy(sample) {
   return sample.backlog || sample.pending || sample.running;
 }
 
-function line(running, starting, backlog, launch) {
+function line({ running, starting, leaving }, backlog, launch) {
   const words = [running ? `${number(running)} running` : "None running"];
   if (starting) words.push(`${number(starting)} starting`);
+  if (leaving) words.push(`${number(leaving)} leaving`);
   if (launch) words.push(`${number(launch)} more wanted`);
   if (backlog) words.push(`${some(backlog, "image")} to do`);
   return words.join(" · ");
@@ -140,6 +142,7 @@ function did(decision) {
   if (decision.launch) words.push(`Start ${some(decision.launch, "worker")}`);
   if (decision.start) words.push(`Wake ${some(decision.start, "worker")}`);
   if (decision.terminate) words.push(`End ${some(decision.terminate, "worker")}`);
+  if (decision.leave) words.push(`Send ${some(decision.leave, "worker")} away`);
   if (words.length) return words.join(", ");
   const tooMany = decision.have - decision.want;
   // They end by themselves as soon as they have nothing to do.

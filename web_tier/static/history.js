@@ -1,6 +1,8 @@
 // The fleet over time: what the server has kept, and what this page has seen, which is closer together.
 const MOST_SAMPLES = 3000;
 const MOST_DECISIONS = 500;
+// What makes a decision another one.
+const NUMBERS = ["want", "launch", "start", "terminate", "leave"];
 
 export class History {
   #samples = new Map(); // time in milliseconds -> sample
@@ -46,11 +48,12 @@ function seen(fleet) {
 
 function planned({ at, plan }) {
   const { want, have, launch, reason } = plan;
-  return { at, want, have, launch, start: plan.start.length, terminate: plan.terminate.length, reason };
+  const leave = plan.leave.length + plan.leaving;
+  return { at, want, have, launch, start: plan.start.length, terminate: plan.terminate.length, leave, reason };
 }
 
 function differ(decision, before) {
-  return !before || ["want", "launch", "start", "terminate"].some((number) => decision[number] !== before[number]);
+  return !before || NUMBERS.some((number) => decision[number] !== before[number]);
 }
 
 function forget(entries, most) {

@@ -128,6 +128,7 @@ def test_a_stream_for_two_of_four_sends_two_away_once_and_ends_nobody(
     clock.sleep(5)
     again = evaluator.evaluate()
     assert (again.plan.have, again.plan.leaving, again.outcome.sent_away) == (2, 2, [])
+    assert again.to_dict()["observed"]["fleet"] == {"leaving": 2, "running": 2}
 
 
 def test_without_an_answer_of_cloudwatch_the_evaluation_goes_on_and_nobody_is_sent_away(

@@ -135,7 +135,8 @@ def test_the_status_counts_the_fleets_own_instances_by_state(client: FlaskClient
         launched = ec2.run_instances(ImageId="ami-12c6146b", MinCount=count, MaxCount=count, TagSpecifications=tags)
         return [instance["InstanceId"] for instance in launched["Instances"]]
 
-    first, *_ = launch(settings.prefix, 3)
+    first, second, _ = launch(settings.prefix, 3)
     launch("another", 2)
     ec2.terminate_instances(InstanceIds=[first])
-    assert client.get("/api/v1/status").json["fleet"] == {"running": 2}
+    ec2.create_tags(Resources=[second], Tags=[{"Key": "novaburst:leave", "Value": "2026-11-25T12:00:00+00:00"}])
+    assert client.get("/api/v1/status").json["fleet"] == {"leaving": 1, "running": 1}

@@ -303,6 +303,17 @@ def test_a_marked_instance_is_shown_with_its_mark(client: FlaskClient, healthy: 
     assert instance["mark"] == {"fault": "idle", "since": "2026-11-25T12:00:00+00:00"}
 
 
+def test_an_instance_that_was_sent_away_is_shown_as_leaving_and_not_as_one_to_have(
+    client: FlaskClient, healthy: Any, ec2: Any
+) -> None:
+    scale(client, {"workers": 1})
+    tag = {"Key": "novaburst:leave", "Value": "2026-11-25T12:00:00+00:00"}
+    ec2.create_tags(Resources=instances(ec2), Tags=[tag])
+    fleet = client.get("/api/v1/fleet").json
+    assert [instance["leaving"] for instance in fleet["instances"]] == [True]
+    assert (fleet["plan"]["have"], fleet["plan"]["leaving"]) == (0, 1)
+
+
 def test_the_fleet_does_not_tell_strangers_what_aws_says_in_its_errors(
     client: FlaskClient, settings: WebSettings
 ) -> None:

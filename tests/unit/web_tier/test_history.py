@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scaling_lambda.cost import Cost
-from scaling_lambda.fleet import Counts, Instance, Observation, State
+from scaling_lambda.fleet import Action, Counts, Instance, Observation, State
 from scaling_lambda.policy import Plan
 from web_tier.database import Database
 from web_tier.history import History, Sample, spent
@@ -56,6 +56,14 @@ def test_a_decision_is_kept_when_its_numbers_are_new_with_its_reason(history: Hi
     for seconds, plan in enumerate((launch, replace(launch, reason="11 waiting"), replace(launch, launch=0, have=2))):
         enter(history, seconds, plan=plan)
     assert [(d.launch, d.reason) for d in history.decisions()] == [(0, "10 waiting"), (2, "10 waiting")]
+
+
+def test_those_that_were_sent_away_make_a_decision_of_their_own_until_they_are_gone(history: History) -> None:
+    sending = Plan(want=1, have=3, launch=0, reason="", leave=(Action("i-0", ""), Action("i-1", "")))
+    left = replace(sending, have=1, leaving=2, leave=())
+    for seconds, plan in enumerate((sending, left, replace(left, leaving=0))):
+        enter(history, seconds, plan=plan)
+    assert [(d.leave, d.have) for d in history.decisions()] == [(0, 1), (2, 3)]
 
 
 def test_the_record_is_bounded(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
