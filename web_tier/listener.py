@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from novaburst.contract import ContractError, Result
 from novaburst.objects import Bucket
+from novaburst.polls import Polls
 from novaburst.queues import Queue, Received
 from novaburst.settings import SettingsError, require_region
 from web_tier.answers import stored_result
@@ -23,7 +24,6 @@ from web_tier.deployment import Deployment
 from web_tier.feeder import Feeder
 from web_tier.integrity import StoreError, examine
 from web_tier.logs import log_to_stderr
-from web_tier.polls import Polls
 from web_tier.reachability import remedy
 from web_tier.references import References
 from web_tier.settings import WebSettings

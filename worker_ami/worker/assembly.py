@@ -24,7 +24,7 @@ from worker_ami.worker.isolation import Isolation
 from worker_ami.worker.metrics import Reporter
 from worker_ami.worker.model import Model, load_model
 from worker_ami.worker.notices import Notices
-from worker_ami.worker.pipeline import Pipeline, Queues
+from worker_ami.worker.pipeline import CONNECTIONS, Pipeline, Queues
 from worker_ami.worker.settings import WorkerSettings
 from worker_ami.worker.status import Downloads, serve_status
 from worker_ami.worker.tags import asked_to_stay
@@ -64,7 +64,7 @@ def assemble(settings: WorkerSettings, instance: str, stop: threading.Event) -> 
     model = load_model(settings.model_dir)
     limits = Limits(bytes=settings.max_image_bytes, pixels=settings.max_image_pixels)
     classifier = Classifier(model, open_engine(settings.engine, model), limits, settings.threads)
-    sqs, counts = sqs_client(), Counts()
+    sqs, counts = sqs_client(CONNECTIONS), Counts()
     # The session that the client has just been made with, so that its credentials are looked up once.
     session = boto3.DEFAULT_SESSION or boto3.Session()
     handler = Handler(

@@ -1,6 +1,7 @@
 """Sends the notices of stored results and then deletes their messages, up to ten in one call of each."""
 
 import logging
+import threading
 import time
 from queue import Empty, SimpleQueue
 
@@ -19,22 +20,31 @@ _LINGER_SECONDS = 0.2
 
 
 class Finisher:
-    """The loop of one thread, fed with answers; None ends it."""
+    """The loop of each of some threads, fed with answers; a None for each ends them.
+
+    One after the other gathers a batch; their calls run side by side.
+    """
 
     def __init__(self, response_queue: Queue, held: Held, answers: "SimpleQueue[Answered | None]") -> None:
         self._response_queue = response_queue
         self._held = held
         self._answers = answers
+        self._gathering = threading.Lock()
 
     def run(self) -> None:
         """Finish answers until None comes."""
-        while (first := self._answers.get()) is not None:
-            batch, more = self._gather(first)
-            self._finish(batch)
-            if not more:
-                return
+        more = True
+        while more:
+            with self._gathering:
+                batch, more = self._gather()
+            if batch:
+                self._finish(batch)
 
-    def _gather(self, first: Answered) -> tuple[list[Answered], bool]:
+    def _gather(self) -> tuple[list[Answered], bool]:
+        """Up to ten answers, and whether more may come."""
+        first = self._answers.get()
+        if first is None:
+            return [], False
         batch = [first]
         deadline = time.monotonic() + _LINGER_SECONDS
         while len(batch) < SQS_BATCH:

@@ -1,4 +1,4 @@
-"""The worker's threads side by side: one receiver, a handler for each message held, one finisher, one heartbeat.
+"""The worker's threads side by side: a receiver and a finisher a core, a handler for each message held, a heartbeat.
 
 Network waits hide behind the CPU's work; the classifier alone bounds that to the cores. The life ends in one of three
 ways: idle or sent away (returns), told to stop or too old (returns, after giving back what had not begun), or an
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
+from novaburst.polls import Polls
 from novaburst.queues import Queue, Received
 from worker_ami.worker.finisher import Finisher
 from worker_ami.worker.handler import Answered, Handler
@@ -22,6 +23,10 @@ from worker_ami.worker.settings import WorkerSettings
 log = logging.getLogger(__name__)
 
 _TICK_SECONDS = 0.5
+# Receivers, and finishers: enough for sixteen cores where a call takes 30 ms.
+_MOST_CALLERS = 8
+# Connections to SQS: of those, of the heartbeat, and of handlers that give messages back.
+CONNECTIONS = 2 * _MOST_CALLERS + 16
 
 
 class StuckError(RuntimeError):
@@ -59,11 +64,14 @@ class Pipeline:
         self._todo: SimpleQueue[Received | None] = SimpleQueue()
         self._answers: SimpleQueue[Answered | None] = SimpleQueue()
         self._held = Held(queues.request, settings.held, settings.visibility_seconds)
+        # One call brings, tells or deletes ten messages at the most, and takes as long as the way to SQS and back.
+        self._callers = min(settings.threads, _MOST_CALLERS)
         self._receiver = Receiver(
             queues.request,
             self._held,
             self._todo,
             stop,
+            Polls(self._callers),
             idle_seconds=settings.idle_seconds,
             poll_seconds=settings.poll_seconds,
             asked_to_stay=asked_to_stay,
@@ -80,19 +88,20 @@ class Pipeline:
             StuckError: an image took too long; it was given back with the rest.
             Exception: the first unexpected error of a thread.
         """
-        receiver = self._thread("receiver", self._receiver.run)
+        receivers = [self._thread(f"receiver-{n}", self._receiver.run) for n in range(self._callers)]
         handlers = [self._thread(f"handler-{n}", self._handle_all) for n in range(self._settings.held)]
-        finisher = self._thread("finisher", self._finisher.run)
+        finishers = [self._thread(f"finisher-{n}", self._finisher.run) for n in range(self._callers)]
         self._thread("heartbeat", self._beat)
         self._stop.wait()
         deadline = time.monotonic() + self._settings.grace_seconds
         self._give_back_what_has_not_begun()
-        _join([receiver], deadline)
+        _join(receivers, deadline)
         for _ in handlers:
             self._todo.put(None)
         _join(handlers, deadline)
-        self._answers.put(None)
-        _join([finisher], deadline)
+        for _ in finishers:
+            self._answers.put(None)
+        _join(finishers, deadline)
         self._ended.set()
         if left := self._held.give_back_all():
             log.warning("%d messages given back unfinished", left)

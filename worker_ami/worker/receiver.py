@@ -9,6 +9,7 @@ from queue import SimpleQueue
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from novaburst.polls import Polls
 from novaburst.queues import Queue, Received
 from worker_ami.worker.held import Held
 
@@ -24,7 +25,7 @@ class ReceiveError(RuntimeError):
 
 
 class Receiver:
-    """The loop of one thread. `clock` gives monotonic seconds."""
+    """The loop of each of some threads, which take turns: one while little comes. `clock` gives monotonic seconds."""
 
     def __init__(
         self,
@@ -32,6 +33,7 @@ class Receiver:
         held: Held,
         todo: "SimpleQueue[Received | None]",
         stop: threading.Event,
+        polls: Polls,
         *,
         idle_seconds: float,
         poll_seconds: int,
@@ -42,6 +44,7 @@ class Receiver:
         self._held = held
         self._todo = todo
         self._stop = stop
+        self._polls = polls
         self._idle_seconds = idle_seconds
         self._poll_seconds = poll_seconds
         self._asked_to_stay = asked_to_stay
@@ -59,11 +62,12 @@ class Receiver:
         Raises:
             ReceiveError: every receive failed for two minutes.
         """
-        while not self._stop.is_set():
-            if self._sent_away.is_set():
-                self._end_when_all_is_done()
-            elif room := self._held.wait_for_room(timeout=0.5):
-                self._poll(room)
+        while self._polls.begin(self._stop):
+            received = 0
+            try:
+                received = self._turn()
+            finally:
+                self._polls.end(received)
 
     def leave_when_empty(self) -> None:
         """End at the next empty poll with nothing held, instead of waiting to be idle."""
@@ -73,23 +77,35 @@ class Receiver:
         """Receive nothing more, and end when what is held is finished, however much waits on the queue."""
         self._sent_away.set()
 
+    def _turn(self) -> int:
+        """Receive once, as soon as there is room, or stop; how many messages came."""
+        while not self._stop.is_set():
+            if self._sent_away.is_set():
+                self._end_when_all_is_done()
+            elif room := self._held.wait_for_room(timeout=0.5):
+                return self._poll(room)
+        return 0
+
     def _end_when_all_is_done(self) -> None:
         if self._held.wait_until_empty(timeout=0.5):
             log.info("sent away: finished")
             self._stop.set()
 
-    def _poll(self, room: int) -> None:
+    def _poll(self, room: int) -> int:
         try:
             messages = self._queue.receive(at_most=room, wait_seconds=self._wait_seconds())
         except (BotoCoreError, ClientError) as error:
+            self._held.add([], room)
             self._failed(error)
-            return
+            return 0
+        self._held.add(messages, room)
         self._failing_since, self._pause = None, 1.0
         if messages:
             self._take(messages)
         elif self._may_end():
             log.info("idle for %.0f s: finished", self._held.idle_seconds())
             self._stop.set()
+        return len(messages)
 
     def _may_end(self) -> bool:
         if self._leaving.is_set():
@@ -97,7 +113,6 @@ class Receiver:
         return self._held.idle_seconds() >= self._idle_seconds and not self._asked_to_stay()
 
     def _take(self, messages: list[Received]) -> None:
-        self._held.add(messages)
         if self._stop.is_set():
             # They came with the poll that was under way when the stop came.
             self._held.give_back(messages)

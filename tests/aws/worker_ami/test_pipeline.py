@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import boto3
@@ -341,3 +341,23 @@ def test_a_queue_that_is_gone_ends_the_worker_instead_of_billing_on(
     boto3.client("sqs").delete_queue(QueueUrl=deployment.queues.request.url)
     with pytest.raises(ReceiveError, match="nothing but errors"):
         new_pipeline().run()
+
+
+def test_deletions_of_several_cores_run_side_by_side(
+    deployment: Deployment, new_pipeline: NewPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = larger_photos()["daisy"].read_bytes()
+    requests = [deployment.ask(photo) for _ in range(40)]
+    # Nothing is deleted before two deletions are under way.
+    first, second, delete = threading.Semaphore(1), threading.Event(), deployment.queues.request.delete
+
+    def delete_beside_another(messages: Sequence[Received]) -> list[Received]:
+        if not first.acquire(blocking=False):
+            second.set()
+        assert second.wait(60)
+        return delete(messages)
+
+    monkeypatch.setattr(deployment.queues.request, "delete", delete_beside_another)
+    new_pipeline().run()
+    assert {deployment.result(request).label for request in requests} == {"daisy"}
+    assert deployment.queues.request.depth().backlog == 0

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web_tier.polls import Polls
+from novaburst.polls import Polls
 
 FOREVER = 60
 
