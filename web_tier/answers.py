@@ -2,6 +2,7 @@
 
 import logging
 import re
+import threading
 import time
 from collections.abc import Callable, Iterable
 
@@ -17,6 +18,10 @@ log = logging.getLogger(__name__)
 
 # A result younger than this comes through the listener; only then is the bucket asked, in seconds.
 _PATIENCE_SECONDS = 1.5
+# However often somebody asks for an image that is pending, the bucket is asked once in this time, in seconds: thousands
+# who poll while a fleet boots would cost a request of S3 each time. So many images are remembered for that.
+_AGAIN_SECONDS = 3.0
+_REMEMBERED = 10_000
 # The form of an image's id: anything else is no key to ask S3 for.
 _IDENTITY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -31,6 +36,9 @@ class Answers:
         self._out_bucket = out_bucket
         self._notifier = notifier
         self._clock = clock
+        # When the bucket was last asked for a pending image.
+        self._asked: dict[str, float] = {}
+        self._asking = threading.Lock()
 
     def find(self, image_id: str) -> Image | None:
         """One image as it stands; a result that the listener has missed, or an image lost here, is looked up in S3.
@@ -41,7 +49,7 @@ class Answers:
         if not _IDENTITY.fullmatch(image_id):
             return None
         image = self._store.image(image_id)
-        if image is not None and (not image.pending or self._clock() - image.received < _PATIENCE_SECONDS):
+        if image is not None and not (image.pending and self._overdue(image)):
             return image
         try:
             result = stored_result(self._out_bucket, image_id)
@@ -54,6 +62,19 @@ class Answers:
             return image
         self._store.record([result], self._clock())
         return self._store.image(image_id)
+
+    def _overdue(self, image: Image) -> bool:
+        """Whether it is time to ask the bucket for an image; whoever is told so is to do it."""
+        now = self._clock()
+        if now - image.received < _PATIENCE_SECONDS:
+            return False
+        with self._asking:
+            if now - self._asked.get(image.id, float("-inf")) < _AGAIN_SECONDS:
+                return False
+            if len(self._asked) >= _REMEMBERED:
+                self._asked.clear()
+            self._asked[image.id] = now
+            return True
 
     def wait_for(self, ids: Iterable[str], seconds: float) -> dict[str, Image]:
         """The images as they stand when all are answered, or after `seconds`."""
