@@ -23,6 +23,7 @@ from web_tier import (
     session,
     uploads,
 )
+from web_tier.bodies import read_rest
 from web_tier.logs import log_to_stderr
 from web_tier.settings import WebSettings
 from web_tier.tier import build
@@ -65,6 +66,7 @@ def create_app(settings: WebSettings | None = None) -> Flask:
         course_clients,
     ):
         app.register_blueprint(module.blueprint)
+    app.after_request(read_rest)
     access.init_app(app, tokens, parts.store.database)
     parts.sampler.start()
     return app

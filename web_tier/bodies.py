@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TypeVar
 
-from flask import request
+from flask import Response, request
 from pydantic import BaseModel, ValidationError
 from werkzeug.http import parse_options_header
 
@@ -11,6 +11,7 @@ from web_tier.parts import Limits, Part, Upload
 from web_tier.problems import Problem
 from web_tier.quantities import quantity
 from web_tier.settings import WebSettings
+from web_tier.site import LARGE_BYTES
 from web_tier.tier import tier
 
 M = TypeVar("M", bound=BaseModel)
@@ -48,6 +49,16 @@ def incoming() -> tuple[Upload, Iterator[Part]]:
     if not kind or kind == "application/x-www-form-urlencoded":
         raise Problem(400, NO_FILE)
     raise Problem(415, f"a body of type {kind} holds no files: send multipart/form-data, or an image as the body")
+
+
+def read_rest(response: Response) -> Response:
+    """The response, after the rest of a small body that it does not need.
+
+    gunicorn reads 64 KiB of it and closes the connection after more, when nginx may have sent the next request on it.
+    """
+    if (request.content_length or LARGE_BYTES) < LARGE_BYTES:
+        Upload(request.stream, _limits(tier().settings), tier().settings.spool_dir).drain()
+    return response
 
 
 def json_body(model: type[M], max_bytes: int) -> M:

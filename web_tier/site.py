@@ -28,12 +28,14 @@ KEEPALIVE_SECONDS = 15
 _EARLIER_SECONDS = 5
 # When to come back while gunicorn restarts or all is busy, in seconds: one client then, another later.
 _RETRY_SECONDS = (1, 2, 3, 4)
-# Beyond the requests that gunicorn's threads work on, one for so many of them may wait for a thread.
+# Beyond the requests that gunicorn's threads work on, one for so many of them may wait for a thread; and where these
+# are all there, as many more whose client has sent for long.
 _WAITING_SHARE = 4
 # Requests at once of all clients. Each takes some 30 KB of nginx's memory, and 1 MB of disk at the most.
 _REQUESTS = 1280
 # Bodies of so many digits are not kept on that disk, but passed on as they come.
 _LARGE_DIGITS = 7
+LARGE_BYTES = 10 ** (_LARGE_DIGITS - 1)
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,9 @@ def render(settings: WebSettings, listen: str, tls_listen: str = TLS_LISTEN) -> 
     template = jinja2.Template(_TEMPLATE.read_text(), undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     threads = settings.web_workers * settings.web_threads
     site: str = template.render(
-        at_work=(at_work := threads + threads // _WAITING_SHARE),
-        requests=max(_REQUESTS, at_work),
+        at_work=threads + threads // _WAITING_SHARE,
+        patient=max(1, threads // _WAITING_SHARE),
+        requests=max(_REQUESTS, 2 * threads),
         large_digits=_LARGE_DIGITS,
         bind=settings.bind,
         listen=listen,

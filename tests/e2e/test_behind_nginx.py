@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import resource
 import signal
 import socket
 import subprocess
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -141,6 +143,30 @@ def test_a_slow_line_takes_no_place_in_the_web_tier_from_others(
 
 
 @pytest.mark.parametrize("path", ["/api/v1/upload", "/"])
+def test_who_has_sent_for_long_is_taken_where_others_are_put_off_until_there_is_no_place_for_him_either(
+    path: str, tmp_path: Path, many_sockets: ExitStack
+) -> None:
+    one = {"NOVABURST_WEB_WORKERS": "1", "NOVABURST_WEB_THREADS": "1"}
+    with (
+        socket.create_server(("127.0.0.1", 0)) as web_tier,
+        before(bound_to(web_tier.getsockname()[1], **one), tmp_path) as nginx,
+    ):
+        web_tier.settimeout(60)
+        slow = [connected(nginx, many_sockets) for _ in range(2)]
+        for client in slow:
+            client.sendall(begun(path, 10, 1))
+        time.sleep(2.5)
+        connected(nginx, many_sockets).sendall(begun(path, 10, 10))
+        many_sockets.enter_context(web_tier.accept()[0])
+        assert requests.get(f"{nginx.url}/api/v1/status", timeout=60).status_code == 503
+        slow[0].sendall(b"x" * 9)
+        assert many_sockets.enter_context(web_tier.accept()[0]).recv(64 * 1024).endswith(b"x" * 10)
+        slow[1].sendall(b"x" * 9)
+        answer = slow[1].recv(64 * 1024)
+        assert answer.startswith(b"HTTP/1.1 503 ") if "api" in path else answer == b""
+
+
+@pytest.mark.parametrize("path", ["/api/v1/upload", "/"])
 @pytest.mark.parametrize("length", ["Content-Length: 1000000", "Transfer-Encoding: chunked"])
 def test_a_large_body_and_one_of_no_said_length_pass_through_as_they_come(
     path: str, length: str, tmp_path: Path, many_sockets: ExitStack
@@ -153,11 +179,22 @@ def test_a_large_body_and_one_of_no_said_length_pass_through_as_they_come(
         client = connected(nginx, many_sockets)
         client.sendall(f"POST {path} HTTP/1.1\r\nHost: n\r\n{length}\r\n\r\n".encode())
         passed = many_sockets.enter_context(web_tier.accept()[0])
-        assert passed.recv(64 * 1024).startswith(f"POST {path} HTTP/1.1\r\n".encode())
+        head = passed.recv(64 * 1024)
+        assert head.startswith(f"POST {path} HTTP/1.1\r\n".encode())
+        # gunicorn does not wait for the end of a body that it refuses.
+        assert b"\r\nConnection: close\r\n" in head
         # What goes wrong behind is told as it is for any other body.
         passed.close()
         answer = client.recv(64 * 1024)
         assert answer.startswith(b"HTTP/1.1 502 ") if "api" in path else answer == b""
+
+
+def test_a_refusal_before_the_body_is_read_leaves_the_connection_for_the_next_request(cloud: Cloud) -> None:
+    with socket.create_connection(("127.0.0.1", cloud.port), timeout=60) as client:
+        client.sendall(begun("/api/v1/upload?wait=long", 900_000, 900_000))
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: n\r\nConnection: close\r\n\r\n")
+        answers = client.makefile("rb").read()
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"400", b"200"]
 
 
 def test_a_problem_of_nginxs_own_names_its_path_unless_that_could_break_out_of_the_json(tmp_path: Path) -> None:
