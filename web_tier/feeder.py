@@ -14,7 +14,7 @@ from web_tier.store import Store
 
 log = logging.getLogger(__name__)
 
-# Calls of SQS at once: at 30 ms each, as many images as twenty workers classify. And images taken from the store at once.
+# Calls of SQS at once, at 30 ms each what twenty workers classify; and images taken from the store at once.
 _SENDERS = 12
 _AT_ONCE = 1200
 
