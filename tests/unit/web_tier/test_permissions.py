@@ -45,7 +45,7 @@ def test_the_fallback_may_do_to_the_fleet_what_the_lambda_may_and_under_the_same
     statements: dict[str, Any],
 ) -> None:
     # Logs and the wake queue are the Lambda's alone; counting and describing are in the web tier's other policy.
-    elsewhere = {"WriteLogs", "CountRequests", "BeWokenUp", "SeeFleet"}
+    elsewhere = {"WriteLogs", "CountRequests", "BeWokenUp", "SeeFleetAndTraffic"}
     of_lambda = {s["Sid"]: s for s in json.loads(LAMBDA_POLICY.read_text())["Statement"] if s["Sid"] not in elsewhere}
     assert {sid: s for sid, s in statements.items() if sid != "AskTheLambda"} == of_lambda
 
