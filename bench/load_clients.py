@@ -19,9 +19,10 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from novaburst.contract import new_id
 from tests.photos import imagenet_photos
 
-# Every fourth client has a slow line, on which a photo takes so many seconds; every fourth waits for its answer at the
-# upload, at most so many.
-_KINDS = 4
+# What every fourth client is, in turn: it has a slow line, on which a photo takes so many seconds, or it waits for its
+# answer at the upload, at most so many, or neither.
+_SLOW, _WAITS, _QUICK = "slow line", "waits for its answer", "quick line"
+_KINDS = (_SLOW, _WAITS, _QUICK, _QUICK)
 _SLOW_SECONDS = 15.0
 _WAIT_SECONDS = 60
 _PIECES = 30
@@ -34,9 +35,13 @@ _BOUNDARY = "load-boundary"
 
 @dataclass
 class Tally:
-    """What the crowd saw. `accepted` and `answered` are the seconds that each photo took until then."""
+    """What the crowd saw. `accepted` and `answered` are the seconds that each photo took until then.
 
-    accepted: list[float] = field(default_factory=list)
+    The former by kinds of client, as is `taken`: from the last byte of the request that was accepted to its answer.
+    """
+
+    accepted: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    taken: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     answered: list[float] = field(default_factory=list)
     failed: Counter[str] = field(default_factory=Counter)
     lost: list[str] = field(default_factory=list)
@@ -67,11 +72,11 @@ class Crowd:
         await asyncio.sleep(dice.uniform(0, 5))
         while time.monotonic() < self._end:
             began, which = time.monotonic(), dice.randrange(len(self._bodies))
-            kind = number % _KINDS
-            batch = await self._upload(self._bodies[which], slow=kind == 0, wait=_WAIT_SECONDS if kind == 1 else 0)
+            kind = _KINDS[number % len(_KINDS)]
+            batch = await self._upload(self._bodies[which], kind)
             if batch is None:
                 continue
-            self.tally.accepted.append(time.monotonic() - began)
+            self.tally.accepted[kind].append(time.monotonic() - began)
             if await self._follow(batch, self._photos[which].name):
                 self.tally.answered.append(time.monotonic() - began)
             else:
@@ -81,18 +86,20 @@ class Crowd:
         """The photos that were answered in more than one way."""
         return [f"{name}: {sorted(labels)}" for name, labels in self._labels.items() if len(labels) > 1]
 
-    async def _upload(self, body: bytes, *, slow: bool, wait: int) -> str | None:
+    async def _upload(self, body: bytes, kind: str) -> str | None:
         """The batch's address once it is taken; None when time is over before."""
-        key = new_id()
+        key, wait = new_id(), _WAIT_SECONDS if kind == _WAITS else 0
         while time.monotonic() < self._end + _PATIENCE_SECONDS:
             headers = {
                 "Idempotency-Key": key,
                 "Content-Length": str(len(body)),
                 "Content-Type": f"multipart/form-data; boundary={_BOUNDARY}",
             }
-            sent: Any = _trickle(body) if slow else body
+            line = _SlowLine(body)
+            sent: Any = line if kind == _SLOW else body
             found = await self._ask("POST", f"{self._url}/api/v1/upload?wait={wait}", data=sent, headers=headers)
             if found is not None:
+                self.tally.taken[kind].append(time.monotonic() - line.last)
                 return str(self._url + found["url"])
             if time.monotonic() > self._end:
                 return None
@@ -138,11 +145,19 @@ def _form(name: str, content: bytes) -> bytes:
     return head.encode() + content + f"\r\n--{_BOUNDARY}--\r\n".encode()
 
 
-async def _trickle(body: bytes) -> AsyncIterator[bytes]:
-    size = -(-len(body) // _PIECES)
-    for start in range(0, len(body), size):
-        yield body[start : start + size]
-        await asyncio.sleep(_SLOW_SECONDS / _PIECES)
+class _SlowLine:
+    """A body that comes piece by piece; `last` is when the last one was sent, or as yet when it was made."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self.last = time.monotonic()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = -(-len(self._body) // _PIECES)
+        for start in range(0, len(self._body), size):
+            await asyncio.sleep(_SLOW_SECONDS / _PIECES)
+            self.last = time.monotonic()
+            yield self._body[start : start + size]
 
 
 async def main(url: str, clients: int, seconds: float) -> None:

@@ -12,7 +12,7 @@ FLAT = {
     "listener": [50.0] * 10,
     "embedded AWS": [1.0, 900.0],
 }
-FINE: dict[str, Any] = {"lost": [], "contradicted": [], "rude": {}, "put_off": {"503": 9}, "broken": {"Error": 3}}
+FINE: dict[str, Any] = {"lost": [], "contradicted": [], "rude": {}, "put_off": {"503": 9}, "broken": {}}
 
 
 def test_memory_is_judged_by_the_means_of_five_fifths() -> None:
@@ -30,6 +30,7 @@ def test_overload_that_is_put_off_and_memory_that_settles_are_no_fault() -> None
         ({"lost": ["batch"]}, {}, "1 lost"),
         ({"contradicted": ["photo"]}, {}, "1 contradicted"),
         ({"rude": {"500": 1}}, {}, "refusals without a Retry-After"),
+        ({"broken": {"Reset": 2, "Closed": 1}}, {}, "3 connections without an answer"),
         ({}, {"listener": [50.0 + look for look in range(20)]}, "listener grew from 56 to 68 MiB"),
     ],
 )
