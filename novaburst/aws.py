@@ -44,6 +44,7 @@ def ec2_client(connections: int = 4) -> "EC2Client":
     return boto3.client("ec2", config=config(connections))
 
 
-def cloudwatch_client(connections: int = 4) -> "CloudWatchClient":
-    """A CloudWatch client; create it once at start, not in a thread."""
-    return boto3.client("cloudwatch", config=config(connections))
+def cloudwatch_client() -> "CloudWatchClient":
+    """A CloudWatch client; create it once at start, not in a thread. Nobody waits long for metrics."""
+    quick = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
+    return boto3.client("cloudwatch", config=config().merge(quick))

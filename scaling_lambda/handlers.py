@@ -32,13 +32,17 @@ Handler = Callable[[Callable[..., Any]], Callable[..., Any]]
 _CLIENTS = Config(
     connect_timeout=3, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4}, tcp_keepalive=True
 )
+# An evaluation goes on without metrics, so it does not wait long for them.
+_METRICS = _CLIENTS.merge(
+    Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
+)
 
 
 @cache
 def evaluator() -> Evaluator:
     """The evaluator with its clients, made on the first event: a deployment imports this module without credentials."""
     sqs, ec2 = boto3.client("sqs", config=_CLIENTS), boto3.client("ec2", config=_CLIENTS)
-    return Evaluator(settings, sqs, ec2, boto3.client("cloudwatch", config=_CLIENTS), clock)
+    return Evaluator(settings, sqs, ec2, boto3.client("cloudwatch", config=_METRICS), clock)
 
 
 def _evaluate(trigger: str, at_least: int = 0, woken_at: datetime | None = None) -> Report:

@@ -37,8 +37,9 @@ class Traffic:
             self._asked_at = now
             try:
                 self._minutes = self._ask(now)
-            except (ClientError, BotoCoreError) as error:
-                log.warning("%s: no metrics, so no worker is sent away: %s", self._queue, error)
+            # An answer of another form must not keep the fleet from the rest of its evaluation.
+            except (ClientError, BotoCoreError, KeyError, ValueError) as error:
+                log.warning("%s: no metrics, so no worker is sent away: %r", self._queue, error)
                 self._minutes = ()
         return self._minutes
 

@@ -115,6 +115,15 @@ def test_a_refusal_is_logged_and_nothing_is_known_until_the_next_minute(
     assert traffic.minutes(clock.now() + MINUTE) != ()
 
 
+def test_an_answer_that_makes_no_sense_is_logged_and_nothing_is_known(
+    cloudwatch: Any, traffic: Traffic, clock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    cloudwatch.meta.events.register("after-call.cloudwatch.GetMetricData", lambda parsed, **_: parsed.clear())
+    with caplog.at_level(logging.WARNING, "scaling_lambda"):
+        assert traffic.minutes(clock.now()) == ()
+    assert "MetricDataResults" in caplog.text
+
+
 def test_a_stream_for_two_of_four_sends_two_away_once_and_ends_nobody(
     ec2: Any, evaluator: Evaluator, steady: list[str], clock: Any
 ) -> None:

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scaling_lambda.apply import apply
-from scaling_lambda.fleet import Counts, Observation
+from scaling_lambda.departure import MINUTE, UTILISATION
+from scaling_lambda.fleet import LEAVE_TAG, Counts, Minute, Observation
 from scaling_lambda.launch import Places
 from scaling_lambda.observe import Observer
 from scaling_lambda.policy import Limits, Policy, decide
@@ -157,6 +158,33 @@ def test_the_same_empty_fleet_twice_within_the_hour_can_still_launch(new_ec2: An
         ec2.shut_down(ec2.active()[0])
         # EC2 has forgotten the ended instance sooner than its token.
         ec2.machines.clear()
+
+
+# No deadline, for the same reason as below.
+@settings(deadline=None)
+@given(
+    lags=st.lists(st.floats(0, 8), min_size=2, max_size=12),
+    seconds=st.lists(st.floats(0, 3), min_size=12, max_size=12),
+    workers=st.integers(3, 20),
+    needed=st.integers(1, 20),
+)
+def test_evaluations_side_by_side_on_stale_reads_send_away_the_surplus_and_nobody_more(
+    new_ec2: Any, lags: list[float], seconds: list[float], workers: int, needed: int
+) -> None:
+    ec2 = new_ec2()
+    act(ec2, Counts(workers * LIMITS.images_per_worker, 0, 0))
+    ec2.now += 600
+    sent = int(needed * LIMITS.images_per_second * UTILISATION * 60) - 1
+    for lag, second in zip(lags, seconds, strict=False):
+        ec2.lag = lag
+        ec2.now += second
+        present = ec2.moment().replace(second=0, microsecond=0)
+        minutes = tuple(Minute(present - ago * MINUTE, sent, 0) for ago in (3, 2, 1))
+        observation = replace(observe(ec2, Counts(1, 2, 0)), minutes=minutes)
+        apply(decide(observation, LIMITS), observation, ec2, PLACES)
+    left = [machine for machine in ec2.machines if machine.tagged(LEAVE_TAG, ec2.now)]
+    assert len(ec2.active()) == workers
+    assert len(left) == max(0, workers - needed)
 
 
 @dataclass
