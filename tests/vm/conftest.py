@@ -27,6 +27,7 @@ from web_tier.nova.user_data import SiteSettings, user_data
 # For a first boot by software emulation on a machine that has much else to do, in seconds.
 _BOOT_SECONDS = 5400
 SCALE_TOKEN = "a token for scaling by hand"
+TOKEN_FILE = "/var/lib/novaburst/tokens.json"
 _FIGURES = pytest.StashKey[list[tuple[str, str]]]()
 
 
@@ -92,6 +93,7 @@ def story(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory)
             environment={
                 "AWS_ENDPOINT_URL": f"http://{HOST}:{cloud.port}",
                 "NOVABURST_SCALE_TOKEN_SHA256": hashlib.sha256(SCALE_TOKEN.encode()).hexdigest(),
+                "NOVABURST_TOKEN_FILE": TOKEN_FILE,
             },
             wheels_url=f"{depot}/wheels/",
             constraints_url=f"{depot}/constraints.txt",
@@ -139,6 +141,13 @@ def ready(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Rea
     story.note("switched on to ready", time.monotonic() - story.began, "s")
     story.note("  by the VM's own clock", story.machine.uptime(), "s")
     return Ready(story, key)
+
+
+@pytest.fixture(scope="session")
+def token(installed: Installed) -> str:
+    """A token for uploads and results, as docs/openstack.md says how to make one."""
+    command = f"NOVABURST_TOKEN_FILE={TOKEN_FILE} /opt/novaburst/venv/bin/novaburst token new lab"
+    return installed.story.machine.run(command).strip()
 
 
 def is_ready(machine: Machine) -> bool:
