@@ -14,9 +14,11 @@ from novaburst import presets
 from novaburst.settings import SettingsError
 from scaling_lambda.settings import IMAGES_PER_SECOND, Settings
 from scaling_lambda.settings import SettingsError as ScalingSettingsError
-from simulator.estimate import estimate
+from simulator.bill import Bill, Fleet, Kept, of_burst, of_images, of_month
+from simulator.estimate import Estimate, estimate
 from simulator.optimum import least_cost
-from simulator.report import plot, tables
+from simulator.prices import Prices, PricesError
+from simulator.report import bill_table, plot, tables
 from simulator.run import Outcome, UnansweredError, run
 from simulator.scalers.catalogue import catalogue
 from simulator.workloads import TraceError, Workload, burst, diurnal, poisson, trace
@@ -24,6 +26,12 @@ from simulator.world import World
 
 _COUNT = click.IntRange(min=1)
 _SEED = 0
+# A photo of 500 by 375 pixels, as those are by which the speed of a worker is measured. A phone's has 3,000 or more.
+_IMAGE_KILOBYTES = 60.0
+_NOT_IN_IT = (
+    "List prices of us-east-1, unless --prices has others. Not in them: AWS's free tier, taxes, traffic out of AWS,"
+    " a NAT gateway where workers have no public address, the web tier's own machine. See docs/costs.md."
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,12 @@ class _Deployment:
 
     images_per_worker: int
     maximum: int
-    price: float
+    kept: Kept
+
+    @property
+    def price(self) -> float:
+        """US dollars an instance hour."""
+        return self.kept.price
 
 
 def _deployment() -> _Deployment:
@@ -43,7 +56,8 @@ def _deployment() -> _Deployment:
     price = limits.prices.of(None)
     if price is None:
         raise SettingsError("the instance type has no known price: set NOVABURST_PRICE_PER_HOUR")
-    return _Deployment(limits.images_per_worker, limits.maximum, price)
+    kept = Kept(limits.minimum, limits.reserve.standby, price)
+    return _Deployment(limits.images_per_worker, limits.maximum, kept)
 
 
 _speed = click.option(
@@ -69,6 +83,19 @@ _idle = click.option(
     show_default=True,
     envvar="NOVABURST_IDLE_SECONDS",
     help="How long a worker without work stays.",
+)
+_image_kilobytes = click.option(
+    "--image-kilobytes",
+    type=click.FloatRange(min=0.001),
+    default=_IMAGE_KILOBYTES,
+    show_default=True,
+    help="The mean size of an image, of 1,000 bytes each: what is stored is paid for.",
+)
+_prices = click.option(
+    "--prices",
+    "prices_file",
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    help='A JSON file of other prices than those of us-east-1, like {"s3_put_per_1000": 0.0054} (docs/costs.md).',
 )
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -143,6 +170,11 @@ def _print(outcomes: list[tuple[Workload, Outcome]], world: World, *, as_json: b
         click.echo(json.dumps([{**asdict(outcome), "least_cost": least} for outcome, least in with_bound], indent=2))
     else:
         Console().print(*tables(with_bound))
+        others = 1000 * of_images(1, _IMAGE_KILOBYTES * 1000, Prices()).total
+        click.echo(
+            f"The cost is EC2's alone. Each 1,000 images of {_IMAGE_KILOBYTES:g} KB cost {others:.4f} US dollars more,"
+            " for requests, storage and logs, in each of these ways: novaburst estimate has the whole bill."
+        )
 
 
 @click.command("estimate")
@@ -152,24 +184,55 @@ def _print(outcomes: list[tuple[Workload, Outcome]], world: World, *, as_json: b
 @_speed
 @_boot
 @_idle
+@_image_kilobytes
+@_prices
 @_json
 def estimate_command(
-    *, images: int, within: float, max_workers: int | None, as_json: bool, **world_options: Any
+    *,
+    images: int,
+    within: float,
+    max_workers: int | None,
+    image_kilobytes: float,
+    prices_file: Path | None,
+    as_json: bool,
+    **world_options: Any,
 ) -> None:
-    """Say what a burst will need: instances, time and cost. Exit status 1 when it cannot be done in time."""
+    """Say what a burst will need: instances, time and the whole bill, and what a month costs without any images.
+
+    Exit status 1 when it cannot be done in time.
+    """
     deployment = _deployment()
     world = _world(deployment, **world_options)
+    try:
+        prices = Prices() if prices_file is None else Prices.load(prices_file)
+    except PricesError as error:
+        raise click.ClickException(str(error)) from error
     found = estimate(images, within * 60, world, max_workers or deployment.maximum)
+    outcome = found.outcome
+    fleet = Fleet(outcome.cost, outcome.cost / world.price, outcome.finished + world.idle)
+    burst_bill = of_burst(images, image_kilobytes * 1000, fleet, prices)
+    month_bill = of_month(deployment.kept, prices)
     if as_json:
-        click.echo(json.dumps(asdict(found), indent=2))
+        bills = {"bill": burst_bill.to_dict(), "month": month_bill.to_dict()}
+        click.echo(json.dumps({**asdict(found), **bills}, indent=2))
     else:
-        click.echo(
-            f"{found.instances} instance{'s' * (found.instances != 1)}: the last of {images:,} images is answered after"
-            f" {found.outcome.finished / 60:.1f} minutes, for {found.outcome.cost:.2f} US dollars"
-            f" (NOVABURST_IMAGES_PER_WORKER={found.images_per_worker})"
-        )
+        _print_estimate(found, burst_bill, month_bill, image_kilobytes)
     if not found.in_time:
         raise click.ClickException(f"it cannot be done within {within:g} minutes: more than that are not allowed")
+
+
+def _print_estimate(found: Estimate, burst_bill: Bill, month_bill: Bill, image_kilobytes: float) -> None:
+    images = found.outcome.images
+    click.echo(
+        f"{found.instances} instance{'s' * (found.instances != 1)}: the last of {images:,} images is answered after"
+        f" {found.outcome.finished / 60:.1f} minutes, for {burst_bill.total:.2f} US dollars, EC2's part of which is"
+        f" {found.outcome.cost:.2f} (NOVABURST_IMAGES_PER_WORKER={found.images_per_worker})"
+    )
+    Console().print(
+        bill_table(f"this burst, {image_kilobytes:g} KB an image", burst_bill),
+        bill_table("each month, before any image", month_bill),
+    )
+    click.echo(_NOT_IN_IT)
 
 
 def _world(deployment: _Deployment, **options: Any) -> World:

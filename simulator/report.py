@@ -1,10 +1,11 @@
-"""Outcomes as a table and as a plot."""
+"""Outcomes and bills as tables, and outcomes as a plot."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.table import Table
 
+from simulator.bill import Bill
 from simulator.run import Outcome
 
 # A bound far below the cent still is a cost.
@@ -30,6 +31,18 @@ def tables(outcomes: Sequence[tuple[Outcome, float]]) -> Iterator[Table]:
         yield shown
 
 
+def bill_table(title: str, bill: Bill) -> Table:
+    """A line an item, and the total."""
+    shown = Table(title=title, title_justify="left", show_footer=True)
+    shown.add_column("what", "total", no_wrap=True)
+    shown.add_column("how much", justify="right")
+    shown.add_column("US dollars", f"{bill.total:,{_DOLLARS}}", justify="right")
+    for item in bill.items:
+        amount = f"{item.amount:,.0f}" if item.amount >= 100 else f"{item.amount:.3g}"
+        shown.add_row(item.name, f"{amount} {item.unit}", f"{item.dollars:,{_DOLLARS}}")
+    return shown
+
+
 def plot(outcomes: Sequence[Outcome], path: Path) -> None:
     """Cost against the time of the 95th percentile, a panel for each workload; the suffix chooses PNG or SVG.
 
@@ -47,6 +60,6 @@ def plot(outcomes: Sequence[Outcome], path: Path) -> None:
             panel.scatter(one.p95, one.cost, s=60, label=one.scaler)
         panel.set(title=workload, xlabel="p95, seconds", xscale="log", yscale="log")
         panel.grid(visible=True, which="both", alpha=0.25)
-    panels[0].set_ylabel("cost, US dollars")
+    panels[0].set_ylabel("cost of EC2, US dollars")
     panels[-1].legend(fontsize=8, loc="best")
     figure.savefig(path)

@@ -1,8 +1,11 @@
 """`novaburst simulate` and `novaburst estimate` as people call them."""
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
+import pytest
 from click.testing import CliRunner
 
 from novaburst.cli import main
@@ -37,11 +40,62 @@ def test_a_trace_that_cannot_be_used_is_said_in_one_line(tmp_path: Path) -> None
     assert "line 1: must be like 12.5,100" in shown.output
 
 
+def test_the_table_says_that_its_cost_is_of_instances_alone() -> None:
+    shown = CliRunner().invoke(main, ["simulate", "--burst", "10"])
+    assert re.search(r"EC2's alone\. Each 1,000 images of 60 KB cost 0\.01\d\d US dollars more", shown.output)
+
+
 def test_an_estimate_names_instances_time_cost_and_the_setting() -> None:
     shown = CliRunner().invoke(main, ["estimate", "--images", "20000", "--within", "2"])
     assert shown.exit_code == 0, shown.output
     assert "instances: the last of 20,000 images is answered after" in shown.output
     assert "NOVABURST_IMAGES_PER_WORKER=" in shown.output
+
+
+def test_an_estimate_is_the_whole_bill_and_says_what_is_not_in_it() -> None:
+    shown = CliRunner().invoke(main, ["estimate", "--images", "100000", "--within", "5"])
+    assert shown.exit_code == 0, shown.output
+    # Two PUTs and a GET each, without which the answer would be a few cents.
+    said = re.search(r"for (\d+\.\d\d) US dollars, EC2's part of which is (\d+\.\d\d)", shown.output)
+    assert said
+    assert float(said[1]) > 1.04 > 10 * float(said[2])
+    for words in ("EC2: instances", "S3: PUT and LIST", "this burst, 60 KB", "each month", "dashboard", "Not in them"):
+        assert words in shown.output
+
+
+def test_an_estimate_as_json_has_the_items_whose_sum_is_the_total() -> None:
+    told = estimated()
+    for bill in (told["bill"], told["month"]):
+        assert bill["total"] == pytest.approx(sum(item["dollars"] for item in bill["items"]))
+    assert told["bill"]["items"][0]["dollars"] == told["outcome"]["cost"]
+    assert told["images_per_worker"] > 0
+
+
+def test_an_estimate_follows_the_size_of_images_and_a_file_of_prices(tmp_path: Path) -> None:
+    path = tmp_path / "prices.json"
+    path.write_text('{"s3_put_per_1000": 0.05}')
+    usual = estimated()["bill"]["total"]
+    assert estimated("--image-kilobytes", "3000")["bill"]["total"] > 2 * usual
+    assert estimated("--prices", str(path))["bill"]["total"] > 5 * usual
+    path.write_text('{"s3_put": 0.05}')
+    refused = CliRunner().invoke(main, ["estimate", "--images", "10", "--within", "5", "--prices", str(path)])
+    assert refused.exit_code == 1
+    assert "s3_put: " in refused.output
+
+
+def test_a_month_without_images_has_the_workers_that_the_settings_keep() -> None:
+    resting = estimated()["month"]["total"]
+    running, standing = (
+        estimated(**{name: "1"})["month"]["total"] for name in ("NOVABURST_MIN_WORKERS", "NOVABURST_STANDBY")
+    )
+    assert resting < standing < running
+
+
+def estimated(*options: str, **environment: str) -> Any:
+    arguments = ["estimate", "--images", "20000", "--within", "5", "--json", *options]
+    ended = CliRunner(env=environment).invoke(main, arguments)
+    assert ended.exit_code == 0, ended.output
+    return json.loads(ended.stdout)
 
 
 def test_what_cannot_be_done_in_time_is_said_and_fails() -> None:
