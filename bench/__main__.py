@@ -25,6 +25,7 @@ TITLES = {
     "uploads": "Uploads",
     "listening": "Taking results in",
     "uploads_memory": "Memory while uploading",
+    "requests": "What an image asks of AWS",
     "load": "Many clients for minutes",
     "peers": "Peers on the same machine",
 }

@@ -7,13 +7,14 @@ and SQS; there one knows nothing of killed workers, so that processes are killed
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.environment import aws_environment
 from bench.peers.environments import CORES
-from bench.peers.parts import System, starter
+from bench.peers.parts import Starter, System, starter
 from bench.peers.peer import Peer
 from bench.uploads_tier import unit_environment
 from local_cloud.preflight import free_port
@@ -25,12 +26,28 @@ _BIN = Path(sys.executable).parent
 _GUNICORN = (str(_BIN / "gunicorn"), "--config", "python:web_tier.gunicorn_config", "web_tier.app:create_app()")
 
 
+@dataclass(frozen=True)
+class Site:
+    """A web tier at work: its address and that of its AWS, its parts, and when the first of its own began."""
+
+    url: str
+    aws: str
+    parts: Starter
+    began: float
+    environment: Mapping[str, str]
+
+    def start_workers(self) -> None:
+        """One of one thread for each core."""
+        for number in range(CORES):
+            self.parts.start(f"worker {number + 1}", (sys.executable, "-m", "worker_ami.worker"), self.environment)
+
+
 @contextmanager
-def start(folder: Path, model: Path) -> Iterator[System]:
-    """gunicorn, listener and workers before the light stand-in."""
+def web_tier(folder: Path, model: Path, aws: str = "bench.peers.novaburst.aws") -> Iterator[Site]:
+    """gunicorn and listener before a light stand-in for AWS, which is that module; workers may follow."""
     port, aws_port = free_port(), free_port()
     endpoint = f"http://127.0.0.1:{aws_port}"
-    settings = aws_environment(
+    environment = aws_environment(
         endpoint,
         AWS_EC2_METADATA_SERVICE_ENDPOINT=endpoint,
         NOVABURST_PREFIX=Settings.model_fields["prefix"].default,
@@ -40,15 +57,20 @@ def start(folder: Path, model: Path) -> Iterator[System]:
         NOVABURST_THREADS="1",
     )
     with starter(folder) as parts:
-        command = (sys.executable, "-m", "bench.peers.novaburst.aws", str(aws_port), str(LATENCY_MS))
-        parts.start("AWS", command, settings)
+        parts.start("AWS", (sys.executable, "-m", aws, str(aws_port), str(LATENCY_MS)), environment)
         parts.wait_for_port("AWS", aws_port)
         began = time.perf_counter()
-        parts.start("web tier", _GUNICORN, settings | _unit("web", folder))
-        parts.start("listener", (sys.executable, "-m", "web_tier.listener"), settings | _unit("listener", folder))
-        for number in range(CORES):
-            parts.start(f"worker {number + 1}", (sys.executable, "-m", "worker_ami.worker"), settings)
-        yield System(_upload(port), parts.parts, began, aside=frozenset({"AWS"}))
+        parts.start("web tier", _GUNICORN, environment | _unit("web", folder))
+        parts.start("listener", (sys.executable, "-m", "web_tier.listener"), environment | _unit("listener", folder))
+        yield Site(f"http://127.0.0.1:{port}", endpoint, parts, began, environment)
+
+
+@contextmanager
+def start(folder: Path, model: Path) -> Iterator[System]:
+    """gunicorn, listener and workers before the light stand-in."""
+    with web_tier(folder, model) as site:
+        site.start_workers()
+        yield System(_upload(site.url), site.parts.parts, site.began, aside=frozenset({"AWS"}))
 
 
 @contextmanager
@@ -59,7 +81,12 @@ def start_for_kills(folder: Path, model: Path) -> Iterator[System]:
     with starter(folder) as parts:
         began = time.perf_counter()
         parts.start("novaburst up", [*command, "--max-workers", str(CORES)], os.environ)
-        yield System(_upload(port), parts.parts, began, kinds={"web tier": "gunicorn", "listener": "web_tier.listener"})
+        yield System(
+            _upload(f"http://127.0.0.1:{port}"),
+            parts.parts,
+            began,
+            kinds={"web tier": "gunicorn", "listener": "web_tier.listener"},
+        )
 
 
 def _unit(name: str, folder: Path) -> dict[str, str]:
@@ -68,8 +95,8 @@ def _unit(name: str, folder: Path) -> dict[str, str]:
     return unit_environment(f"novaburst-{name}.service") | own
 
 
-def _upload(port: int) -> str:
-    return f"http://127.0.0.1:{port}/api/v1/upload?wait={_WAIT_SECONDS}"
+def _upload(url: str) -> str:
+    return f"{url}/api/v1/upload?wait={_WAIT_SECONDS}"
 
 
 PEER = Peer(
