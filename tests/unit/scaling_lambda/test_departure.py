@@ -152,30 +152,33 @@ def test_the_cost_of_a_plan_is_without_those_that_leave() -> None:
     assert (cost.active, cost.planned) == (6, 2)
 
 
-# ---- Any fleet and any minutes.
+# ---- Any fleet and any minutes; most are such that somebody may leave.
 
-figures = st.lists(st.tuples(st.integers(0, 200_000), st.integers(0, 20_000)), min_size=0, max_size=8)
+figures = st.tuples(st.integers(0, 20_000) | st.integers(0, 200_000), st.integers(0, 3000) | st.integers(0, 20_000))
 
 
 @st.composite
 def known_minutes(draw: st.DrawFn) -> tuple[Minute, ...]:
-    late, chosen = draw(st.integers(-1, 6)), draw(figures)
+    late, chosen = draw(st.integers(0, 2) | st.integers(-1, 6)), draw(st.lists(figures, min_size=WINDOW, max_size=5))
     first = NOW - (len(chosen) + late) * MINUTE
     whole = tuple(Minute(first + number * MINUTE, *figure) for number, figure in enumerate(chosen))
-    missing = draw(st.sets(st.integers(0, 7), max_size=2))
+    missing = draw(st.just(set[int]()) | st.sets(st.integers(0, 4), max_size=2))
     return tuple(minute for number, minute in enumerate(whole) if number not in missing)
 
 
-running = st.lists(st.tuples(st.integers(0, 2000), st.booleans(), st.booleans()), max_size=25).map(
+running = st.lists(
+    st.tuples(st.integers(600, 2000), *[st.sampled_from([False, False, False, True])] * 2), min_size=2, max_size=20
+).map(
     lambda chosen: tuple(
-        Instance(f"i-{n:03}", State.RUNNING, NOW - timedelta(seconds=200 + age), keep=keep, warm=warm)
+        Instance(f"i-{n:03}", State.RUNNING, NOW - timedelta(seconds=age), keep=keep, warm=warm)
         for n, (age, keep, warm) in enumerate(chosen)
     )
 )
-fleets = running | instances
-counts = st.builds(Counts, st.integers(0, 5000), st.integers(0, 500), st.just(0))
-speeds = st.floats(0.1, 500)
-shares = st.integers(1, 3000)
+young = running.map(lambda workers: (*workers, *fleet(1, age=250, first=99)))
+fleets = running | young | instances
+counts = st.builds(Counts, st.integers(0, 2000), st.integers(0, 500), st.just(0))
+speeds = st.floats(20, 500) | st.floats(0.1, 500)
+shares = st.integers(500, 3000) | st.integers(1, 3000)
 
 
 def limited(speed: float, share: int) -> Limits:
