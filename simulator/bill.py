@@ -4,8 +4,9 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from novaburst.bounds import RETENTION_DAYS
 from simulator.prices import HOURS_A_MONTH, Prices
-from simulator.usage import LAMBDA_GB, Image, Look, Minute, Rest, Worker
+from simulator.usage import LAMBDA_GB, LOG_DAYS, Image, Look, Minute, Rest, Worker
 
 _GB = 2.0**30
 _DAYS_A_MONTH = HOURS_A_MONTH / 24
@@ -40,6 +41,15 @@ class Bill:
 
 
 @dataclass(frozen=True)
+class Uploads:
+    """So many images, each of so many bytes on average, that stay in their buckets for so many days, as results do."""
+
+    images: float
+    image_bytes: float
+    days: float = float(RETENTION_DAYS)
+
+
+@dataclass(frozen=True)
 class Fleet:
     """What instances did for a burst: US dollars and billed hours, and the seconds until the last had ended."""
 
@@ -57,21 +67,22 @@ class Kept:
     price: float
 
 
-def of_images(images: float, image_bytes: float, prices: Prices) -> Bill:
-    """What images cost however they are scaled for, each of so many bytes: requests, storage and logs."""
-    stored = images * (image_bytes + IMAGE.result_bytes) / _GB * IMAGE.kept_days / _DAYS_A_MONTH
+def of_images(uploads: Uploads, prices: Prices) -> Bill:
+    """What images cost however they are scaled for: requests, storage and logs."""
+    images = uploads.images
+    stored = images * (uploads.image_bytes + IMAGE.result_bytes) / _GB * uploads.days / _DAYS_A_MONTH
     return Bill(
         (
             _requests("S3: PUT and LIST", images * IMAGE.puts, prices.s3_put_per_1000 / 1000),
             _requests("S3: GET", images * IMAGE.gets, prices.s3_get_per_1000 / 1000),
-            Item(f"S3: kept for {IMAGE.kept_days:.0f} days", stored, "GB months", stored * prices.s3_gb_month),
+            Item(f"S3: kept for {uploads.days:g} days", stored, "GB months", stored * prices.s3_gb_month),
             _requests("SQS", images * IMAGE.sqs, prices.sqs_per_million / 1e6),
             _log("the workers' log", images * IMAGE.log_bytes, prices),
         )
     )
 
 
-def of_burst(images: float, image_bytes: float, fleet: Fleet, prices: Prices) -> Bill:
+def of_burst(uploads: Uploads, fleet: Fleet, prices: Prices) -> Bill:
     """All that one burst costs on its own: the fleet, the images, and what watches over both."""
     hours, minutes = math.ceil(fleet.seconds / 3600), math.ceil(fleet.seconds / 60)
     reads = minutes * MINUTE.metric_reads
@@ -79,7 +90,7 @@ def of_burst(images: float, image_bytes: float, fleet: Fleet, prices: Prices) ->
         (
             Item("EC2: instances", fleet.hours, "hours", fleet.dollars),
             *_beside(fleet.hours, prices),
-            *of_images(images, image_bytes, prices).items,
+            *of_images(uploads, prices).items,
             *_watching(minutes, MINUTE.wakes, prices),
             Item("CloudWatch: metrics read", reads, "metrics", reads * prices.metric_reads_per_1000 / 1000),
             _metrics("the workers' metrics", WORKER.metrics * hours / HOURS_A_MONTH, prices),
@@ -156,7 +167,7 @@ def _metrics(whose: str, months: float, prices: Prices) -> Item:
 
 def _log(whose: str, size: float, prices: Prices) -> Item:
     """Taken in and kept, uncompressed: an upper bound, since CloudWatch compresses what it keeps."""
-    price = prices.logs_gb + prices.logs_gb_month * IMAGE.kept_days / _DAYS_A_MONTH
+    price = prices.logs_gb + prices.logs_gb_month * LOG_DAYS / _DAYS_A_MONTH
     return Item(f"CloudWatch: {whose}", size / _GB, "GB", size / _GB * price)
 
 

@@ -11,10 +11,11 @@ import numpy as np
 from rich.console import Console
 
 from novaburst import presets
+from novaburst.bounds import RETENTION_DAYS
 from novaburst.settings import SettingsError
 from scaling_lambda.settings import IMAGES_PER_SECOND, Settings
 from scaling_lambda.settings import SettingsError as ScalingSettingsError
-from simulator.bill import Bill, Fleet, Kept, of_burst, of_images, of_month
+from simulator.bill import Bill, Fleet, Kept, Uploads, of_burst, of_images, of_month
 from simulator.estimate import Estimate, estimate
 from simulator.optimum import least_cost
 from simulator.prices import Prices, PricesError
@@ -89,7 +90,14 @@ _image_kilobytes = click.option(
     type=click.FloatRange(min=0.001),
     default=_IMAGE_KILOBYTES,
     show_default=True,
-    help="The mean size of an image, of 1,000 bytes each: what is stored is paid for.",
+    help="The mean size of an image, of 1,000 bytes each. Large ones take longer, too: --images-per-second.",
+)
+_retention_days = click.option(
+    "--retention-days",
+    type=click.IntRange(1, 3650),
+    default=RETENTION_DAYS,
+    show_default=True,
+    help="How long images and results are kept, as novaburst deploy was told.",
 )
 _prices = click.option(
     "--prices",
@@ -170,7 +178,7 @@ def _print(outcomes: list[tuple[Workload, Outcome]], world: World, *, as_json: b
         click.echo(json.dumps([{**asdict(outcome), "least_cost": least} for outcome, least in with_bound], indent=2))
     else:
         Console().print(*tables(with_bound))
-        others = 1000 * of_images(1, _IMAGE_KILOBYTES * 1000, Prices()).total
+        others = 1000 * of_images(Uploads(1, _IMAGE_KILOBYTES * 1000), Prices()).total
         click.echo(
             f"The cost is EC2's alone. Each 1,000 images of {_IMAGE_KILOBYTES:g} KB cost {others:.4f} US dollars more,"
             " for requests, storage and logs, in each of these ways: novaburst estimate has the whole bill."
@@ -185,6 +193,7 @@ def _print(outcomes: list[tuple[Workload, Outcome]], world: World, *, as_json: b
 @_boot
 @_idle
 @_image_kilobytes
+@_retention_days
 @_prices
 @_json
 def estimate_command(
@@ -193,6 +202,7 @@ def estimate_command(
     within: float,
     max_workers: int | None,
     image_kilobytes: float,
+    retention_days: int,
     prices_file: Path | None,
     as_json: bool,
     **world_options: Any,
@@ -210,7 +220,7 @@ def estimate_command(
     found = estimate(images, within * 60, world, max_workers or deployment.maximum)
     outcome = found.outcome
     fleet = Fleet(outcome.cost, outcome.cost / world.price, outcome.finished + world.idle)
-    burst_bill = of_burst(images, image_kilobytes * 1000, fleet, prices)
+    burst_bill = of_burst(Uploads(images, image_kilobytes * 1000, retention_days), fleet, prices)
     month_bill = of_month(deployment.kept, prices)
     if as_json:
         bills = {"bill": burst_bill.to_dict(), "month": month_bill.to_dict()}

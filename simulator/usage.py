@@ -6,7 +6,6 @@ settings, the code and infra/template.yaml; tests/unit/simulator/test_usage.py c
 
 from dataclasses import dataclass
 
-from novaburst.bounds import RETENTION_DAYS
 from scaling_lambda.settings import POLL_SECONDS, WATCH_SECONDS
 
 
@@ -22,8 +21,6 @@ class Image:
     # The worker's log, with the 26 bytes that CloudWatch adds to a line
     # (https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html).
     log_bytes: float = 360.0
-    # How long image and result stay (RetentionDays). The log is kept as long.
-    kept_days: float = float(RETENTION_DAYS)
 
 
 @dataclass(frozen=True)
@@ -85,5 +82,7 @@ class Worker:
     sqs: float = 720.0
 
 
+# How long the worker's log is kept (infra/template.yaml). The Lambda's is not ended by anything.
+LOG_DAYS = 30.0
 # Of the Lambda (.chalice/config.json), in GB.
 LAMBDA_GB = 0.5

@@ -1,10 +1,12 @@
 """What bills must promise, whatever the burst, the fleet and the prices."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.bill import Bill, Fleet, Kept, of_burst, of_images, of_month
+from simulator.bill import Bill, Fleet, Kept, Uploads, of_burst, of_images, of_month
 from simulator.prices import HOURS_A_MONTH, Prices
 
 PRICES = Prices()
@@ -12,6 +14,7 @@ FREE = Prices.model_validate(dict.fromkeys(Prices.model_fields, 0.0))
 
 images = st.integers(0, 10_000_000)
 image_bytes = st.floats(0, 1e8)
+uploads = st.builds(Uploads, images, image_bytes, st.integers(1, 3650))
 fleets = st.builds(
     Fleet,
     st.floats(0, 1e4),
@@ -29,11 +32,11 @@ def dollars(bill: Bill, word: str) -> float:
     return sum(item.dollars for item in bill.items if word in item.name)
 
 
-@given(images, image_bytes, fleets, price_lists)
+@given(uploads, fleets, price_lists)
 def test_a_burst_never_costs_less_than_its_instances_and_no_item_is_a_gain(
-    count: int, size: float, fleet: Fleet, prices: Prices
+    sent: Uploads, fleet: Fleet, prices: Prices
 ) -> None:
-    bill = of_burst(count, size, fleet, prices)
+    bill = of_burst(sent, fleet, prices)
     assert bill.total >= fleet.dollars
     assert all(item.dollars >= 0 and item.amount >= 0 for item in bill.items)
     assert bill.total == pytest.approx(sum(item.dollars for item in bill.items))
@@ -41,29 +44,26 @@ def test_a_burst_never_costs_less_than_its_instances_and_no_item_is_a_gain(
 
 @given(images, images, image_bytes, price_lists)
 def test_images_cost_the_same_together_and_apart(one: int, other: int, size: float, prices: Prices) -> None:
-    apart = of_images(one, size, prices).total + of_images(other, size, prices).total
-    assert of_images(one + other, size, prices).total == pytest.approx(apart)
+    apart = sum(of_images(Uploads(count, size), prices).total for count in (one, other))
+    assert of_images(Uploads(one + other, size), prices).total == pytest.approx(apart)
 
 
-@given(images, image_bytes, fleets, price_lists)
-def test_what_images_cost_does_not_depend_on_the_fleet(count: int, size: float, fleet: Fleet, prices: Prices) -> None:
-    without = of_burst(0, size, fleet, prices).total
-    more = of_images(count, size, prices).total
-    assert of_burst(count, size, fleet, prices).total == pytest.approx(without + more)
+@given(uploads, fleets, price_lists)
+def test_what_images_cost_does_not_depend_on_the_fleet(sent: Uploads, fleet: Fleet, prices: Prices) -> None:
+    without = of_burst(replace(sent, images=0), fleet, prices).total
+    assert of_burst(sent, fleet, prices).total == pytest.approx(without + of_images(sent, prices).total)
 
 
-@given(images, image_bytes, fleets, st.sampled_from(list(Prices.model_fields)))
-def test_a_higher_price_never_makes_a_bill_lower(count: int, size: float, fleet: Fleet, name: str) -> None:
+@given(uploads, fleets, st.sampled_from(list(Prices.model_fields)))
+def test_a_higher_price_never_makes_a_bill_lower(sent: Uploads, fleet: Fleet, name: str) -> None:
     dearer = PRICES.model_copy(update={name: getattr(PRICES, name) * 2})
-    assert of_burst(count, size, fleet, dearer).total >= of_burst(count, size, fleet, PRICES).total
+    assert of_burst(sent, fleet, dearer).total >= of_burst(sent, fleet, PRICES).total
     assert of_month(Kept(1, 1, 0.1), dearer).total >= of_month(Kept(1, 1, 0.1), PRICES).total
 
 
-@given(images, image_bytes, fleets, kept)
-def test_where_all_else_is_free_only_instances_are_paid_for(
-    count: int, size: float, fleet: Fleet, instances: Kept
-) -> None:
-    assert of_burst(count, size, fleet, FREE).total == fleet.dollars
+@given(uploads, fleets, kept)
+def test_where_all_else_is_free_only_instances_are_paid_for(sent: Uploads, fleet: Fleet, instances: Kept) -> None:
+    assert of_burst(sent, fleet, FREE).total == fleet.dollars
     running = instances.running * HOURS_A_MONTH * instances.price
     assert of_month(instances, FREE).total == pytest.approx(running)
 
@@ -72,15 +72,20 @@ def test_where_all_else_is_free_only_instances_are_paid_for(
 def test_every_price_is_in_some_bill(name: str) -> None:
     only = FREE.model_copy(update={name: 1.0})
     fleet = Fleet(0, 1, 100)
-    assert of_burst(1000, 60_000, fleet, only).total + of_month(Kept(0, 1, 0.1), only).total > 0
+    assert of_burst(Uploads(1000, 60_000), fleet, only).total + of_month(Kept(0, 1, 0.1), only).total > 0
 
 
 def test_a_hundred_thousand_images_are_two_puts_and_a_get_each_whatever_their_size() -> None:
-    small, large = (of_images(100_000, size, PRICES) for size in (60_000, 3_000_000))
+    small, large = (of_images(Uploads(100_000, size), PRICES) for size in (60_000, 3_000_000))
     for bill in (small, large):
         assert dollars(bill, "PUT") == pytest.approx(1.00, rel=0.01)
         assert dollars(bill, "GET") == pytest.approx(0.04, rel=0.01)
     assert dollars(large, "kept") == pytest.approx(50 * dollars(small, "kept"), rel=0.01)
+
+
+def test_what_is_kept_for_a_tenth_of_the_time_costs_a_tenth() -> None:
+    month, days = (of_images(Uploads(1000, 60_000, kept_days), PRICES) for kept_days in (30, 3))
+    assert dollars(month, "kept") == pytest.approx(10 * dollars(days, "kept"))
 
 
 def test_a_worker_that_is_kept_running_costs_more_than_its_instance() -> None:

@@ -71,11 +71,12 @@ def test_an_estimate_as_json_has_the_items_whose_sum_is_the_total() -> None:
     assert told["images_per_worker"] > 0
 
 
-def test_an_estimate_follows_the_size_of_images_and_a_file_of_prices(tmp_path: Path) -> None:
+def test_an_estimate_follows_the_size_of_images_their_stay_and_a_file_of_prices(tmp_path: Path) -> None:
     path = tmp_path / "prices.json"
     path.write_text('{"s3_put_per_1000": 0.05}')
     usual = estimated()["bill"]["total"]
     assert estimated("--image-kilobytes", "3000")["bill"]["total"] > 2 * usual
+    assert estimated("--retention-days", "1")["bill"]["total"] < usual
     assert estimated("--prices", str(path))["bill"]["total"] > 5 * usual
     path.write_text('{"s3_put": 0.05}')
     refused = CliRunner().invoke(main, ["estimate", "--images", "10", "--within", "5", "--prices", str(path)])

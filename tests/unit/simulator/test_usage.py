@@ -8,7 +8,7 @@ import pytest
 
 from infra.deploy import TEMPLATE
 from scaling_lambda.metrics import COST, COUNTS
-from simulator.usage import LAMBDA_GB, Look, Minute, Rest, Worker
+from simulator.usage import LAMBDA_GB, LOG_DAYS, Look, Minute, Rest, Worker
 from web_tier import listener, sampler, waker
 from web_tier.settings import WebSettings
 from worker_ami.worker.counts import STAGES, Totals
@@ -30,6 +30,11 @@ def test_alarms_are_paid_for_by_the_metrics_that_they_look_at(resources: Any) ->
     looked_at = [sum("MetricStat" in metric for metric in alarm.get("Metrics", [])) or 1 for alarm in alarms]
     assert Rest().alarm_metrics == sum(looked_at)
     assert Rest().dashboards == sum(one["Type"] == "AWS::CloudWatch::Dashboard" for one in resources)
+
+
+def test_logs_are_kept_as_long_as_the_template_says(resources: Any) -> None:
+    (log,) = (one["Properties"] for one in resources if one["Type"] == "AWS::Logs::LogGroup")
+    assert log["RetentionInDays"] == LOG_DAYS
 
 
 def test_metrics_are_those_that_lambda_and_worker_write() -> None:
