@@ -37,8 +37,7 @@ def can_spare(observation: Observation, wanted: int) -> bool:
     """
     capacity = observation.capacity
     return (
-        observation.complete
-        and len(capacity) > max(1, wanted) + _missed(observation)
+        len(capacity) > max(1, wanted) + _missed(observation)
         and observation.count(State.PENDING) == 0
         and all(observation.at - instance.launched >= WINDOW * MINUTE for instance in capacity)
     )

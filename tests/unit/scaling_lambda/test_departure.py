@@ -93,6 +93,17 @@ def test_a_fleet_that_has_just_grown_keeps_all(newest: Instance) -> None:
     assert plan_for(*fleet(5), newest).leave == ()
 
 
+def test_workers_that_were_launched_within_the_minutes_that_are_known_all_stay() -> None:
+    late = minutes([12_000] * 4, late=2)
+    assert plan_for(*fleet(6, age=290), known=late).leave == ()
+    assert len(plan_for(*fleet(6, age=300), known=late).leave) == 4
+
+
+def test_nobody_is_asked_for_more_than_nine_tenths_of_the_speed() -> None:
+    assert len(plan_for(*fleet(6), known=minutes([int(2 * 114 * 0.9 * 60)] * 3)).leave) == 4
+    assert len(plan_for(*fleet(6), known=minutes([2 * 114 * 60 - 1] * 3)).leave) == 3
+
+
 def test_the_minimum_those_that_stay_warm_and_those_that_a_person_keeps_stay() -> None:
     assert len(plan_for(*fleet(6), limits=replace(LIMITS, minimum=5)).leave) == 1
     kept = replace(fleet(1)[0], keep=True)
@@ -121,6 +132,11 @@ def test_each_departure_that_was_missed_lets_one_more_stay_for_an_hour() -> None
     assert len(plan_for(*fleet(5), soon, gone).leave) == 3
     again = replace(gone, id="i-again", sent_away=NOW - timedelta(minutes=28))
     assert len(plan_for(*fleet(5), soon, gone, again).leave) == 2
+    # One more than it takes stays: of two nobody can be spared, so nobody asks.
+    assert not may_send_away(observed(*fleet(1), soon, gone), LIMITS)
+    assert may_send_away(observed(*fleet(2), soon, gone), LIMITS)
+    long_ago = replace(gone, sent_away=NOW - FORGIVEN - timedelta(minutes=5))
+    assert len(plan_for(*fleet(5), replace(soon, launched=NOW - FORGIVEN), long_ago).leave) == 4
 
 
 def test_the_seeds_rule_sends_nobody_away() -> None:
