@@ -190,7 +190,7 @@ class Observation:
     def quiet(self) -> bool:
         """Whether there is nothing to watch: no work, and no instance that will need ending.
 
-        Stopped ones can wait for the next minute: they cost a thousandth of a running one.
+        Stopped ones can wait for the next minute: of them only the disk is paid for.
         """
         return self.counts.backlog == 0 and not any(instance.active for instance in self.instances)
 

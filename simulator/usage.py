@@ -13,10 +13,10 @@ from scaling_lambda.settings import POLL_SECONDS, WATCH_SECONDS
 class Image:
     """One image on its way through the system: measured, of its two ways the dearer, rounded up."""
 
-    # The image and its result; and a listing of results now and then while images wait long (web_tier.sweeper).
+    # The image and its result; and while images wait, a listing or a look for a result now and then (web_tier.sweeper).
     puts: float = 2.01
-    gets: float = 1.0
-    sqs: float = 1.3
+    gets: float = 1.05
+    sqs: float = 1.5
     result_bytes: float = 480.0
     # The worker's log, with the 26 bytes that CloudWatch adds to a line
     # (https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html).
@@ -28,7 +28,7 @@ class Look:
     """One evaluation of the Lambda: a read of the queue's counts, a read of the fleet, which is free, and two lines."""
 
     sqs: float = 1.0
-    # Measured is 0.08 s with 30 ms a call; EC2's descriptions take longer than that.
+    # Measured is 0.1 s with 30 ms a call; EC2's descriptions take longer than that.
     seconds: float = 0.2
     # Measured, and Lambda's own three lines an invocation.
     log_bytes: float = 2_100.0
