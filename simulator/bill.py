@@ -1,10 +1,12 @@
 """Whole bills, item by item: of a burst, and of a month in which nothing is to be done. Pure; US dollars."""
 
 import math
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from novaburst.bounds import RETENTION_DAYS
+from scaling_lambda.settings import TRIGGERS
 from simulator.prices import HOURS_A_MONTH, Prices
 from simulator.usage import LAMBDA_GB, LOG_DAYS, Image, Look, Minute, Rest, Worker
 
@@ -60,11 +62,15 @@ class Fleet:
 
 @dataclass(frozen=True)
 class Kept:
-    """Instances that are there without work: running (NOVABURST_MIN_WORKERS), at a price an hour, and stopped."""
+    """What is there without work: instances that run, at a price an hour, those that are stopped, and the Lambda.
+
+    NOVABURST_MIN_WORKERS, NOVABURST_STANDBY and NOVABURST_TRIGGERS say so.
+    """
 
     running: int
     standby: int
     price: float
+    triggers: Collection[str] = TRIGGERS
 
 
 def of_images(uploads: Uploads, prices: Prices) -> Bill:
@@ -105,12 +111,11 @@ def of_month(kept: Kept, prices: Prices) -> Bill:
     alarms = REST.alarm_metrics * prices.alarm_metric_month
     return Bill(
         (
-            _metrics("the Lambda's metrics", REST.metrics, prices),
+            *(_looking(kept, prices) if "schedule" in kept.triggers else ()),
             Item("CloudWatch: dashboard", REST.dashboards, "dashboards", dashboards),
             Item("CloudWatch: alarms", REST.alarm_metrics, "metrics looked at", alarms),
             _requests("SQS: the web tier's polls", hours * REST.sqs, prices.sqs_per_million / 1e6),
-            _requests("SQS: polls of the wake queue", hours * REST.wake_polls, prices.sqs_per_million / 1e6),
-            *(_watching(hours * 60, 0, prices) if kept.running else _looking(hours * REST.looks, prices)),
+            *([_wake_polls(prices)] if "wake" in kept.triggers else ()),
             Item("EBS: the AMI's snapshot, at most", WORKER.disk_gb, "GB months", snapshot),
             *(_running(kept, prices) if kept.running else ()),
             *([_disks("EBS: disks of workers that stand by", kept.standby * hours, prices)] if kept.standby else ()),
@@ -142,8 +147,16 @@ def _watching(minutes: float, wakes: float, prices: Prices) -> tuple[Item, ...]:
     return _lambda(minutes * (1 + wakes), seconds, looks, prices, more_sqs=minutes * MINUTE.sqs)
 
 
-def _looking(looks: float, prices: Prices) -> tuple[Item, ...]:
-    return _lambda(looks, looks * LOOK.seconds, looks, prices)
+def _looking(kept: Kept, prices: Prices) -> tuple[Item, ...]:
+    """The schedule's month: a look each minute, or all of them while somebody runs."""
+    looks = HOURS_A_MONTH * REST.looks
+    once = _lambda(looks, looks * LOOK.seconds, looks, prices)
+    items = _watching(HOURS_A_MONTH * 60, 0, prices) if kept.running else once
+    return (_metrics("the Lambda's metrics", REST.metrics, prices), *items)
+
+
+def _wake_polls(prices: Prices) -> Item:
+    return _requests("SQS: polls of the wake queue", HOURS_A_MONTH * REST.wake_polls, prices.sqs_per_million / 1e6)
 
 
 def _lambda(

@@ -51,13 +51,14 @@ class _Deployment:
 
 def _deployment() -> _Deployment:
     try:
-        limits = Settings.load({**os.environ, **presets.of_the_lambda()}).limits
+        settings = Settings.load({**os.environ, **presets.of_the_lambda()})
     except ScalingSettingsError as error:
         raise SettingsError(str(error)) from error
+    limits = settings.limits
     price = limits.prices.of(None)
     if price is None:
         raise SettingsError("the instance type has no known price: set NOVABURST_PRICE_PER_HOUR")
-    kept = Kept(limits.minimum, limits.reserve.standby, price)
+    kept = Kept(limits.minimum, limits.reserve.standby, price, settings.triggers)
     return _Deployment(limits.images_per_worker, limits.maximum, kept)
 
 

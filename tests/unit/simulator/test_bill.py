@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scaling_lambda.settings import TRIGGERS
 from simulator.bill import Bill, Fleet, Kept, Uploads, of_burst, of_images, of_month
 from simulator.prices import HOURS_A_MONTH, Prices
 
@@ -92,6 +93,15 @@ def test_what_is_kept_for_a_tenth_of_the_time_costs_a_tenth() -> None:
 def test_a_worker_that_is_kept_running_costs_more_than_its_instance() -> None:
     none, one = (of_month(Kept(running, 0, 0.085), PRICES).total for running in (0, 1))
     assert one - none > 0.085 * HOURS_A_MONTH
+
+
+def test_a_trigger_that_is_left_out_is_not_paid_for() -> None:
+    every, no_wake, none = (
+        of_month(Kept(0, 0, 0.085, triggers), PRICES) for triggers in (TRIGGERS, ("schedule",), ("alarm",))
+    )
+    assert every.total - no_wake.total == pytest.approx(dollars(every, "wake queue"))
+    assert no_wake.total - none.total > dollars(every, "Lambda's metrics") > 0
+    assert dollars(none, "Lambda") == 0
 
 
 def test_a_worker_that_stands_by_costs_its_disk_for_the_month() -> None:

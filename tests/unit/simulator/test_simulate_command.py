@@ -90,6 +90,7 @@ def test_a_month_without_images_has_the_workers_that_the_settings_keep() -> None
         estimated(**{name: "1"})["month"]["total"] for name in ("NOVABURST_MIN_WORKERS", "NOVABURST_STANDBY")
     )
     assert resting < standing < running
+    assert estimated(NOVABURST_TRIGGERS="schedule")["month"]["total"] < resting
 
 
 def estimated(*options: str, **environment: str) -> Any:
