@@ -1,5 +1,6 @@
-"""What AWS charges for, beside the instances: list prices of us-east-1 as of November 2026, without any free tier.
+"""What AWS charges for, beside the instances: list prices of us-east-1, without any free tier.
 
+Compared in November 2026 with what others publish of them; each entry names the page of AWS that has the present one.
 Instances are priced by `scaling_lambda.settings.PRICES_PER_HOUR` and `NOVABURST_PRICE_PER_HOUR`.
 """
 

@@ -58,8 +58,9 @@ class Rest:
     looks: float = 60.0
     # The listener's long polls of three seconds, its looks for dead letters, and the web tier's samples: measured.
     sqs: float = 1200.0 + 40.0 + 60.0
-    # Lambda polls the wake queue with five long polls of 20 s at once, and is paid for by the queue's owner:
-    # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+    # Lambda polls the wake queue with five long polls of 20 s at once, for which the queue's owner pays:
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html and
+    # https://repost.aws/knowledge-center/sqs-high-charges
     wake_polls: float = 5 * 180.0
     # What CloudWatch keeps of the Lambda's evaluations, of a worker's log, and what the template has of the others.
     # Metric math pays for each metric.
