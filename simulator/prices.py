@@ -1,7 +1,7 @@
 """What AWS charges for, beside the instances: list prices of us-east-1, without any free tier.
 
-Those of S3, SQS, Lambda, addresses, metrics, dashboards and logs taken in were compared in November 2026 with what others
-publish of them. Each entry names the page of AWS that has the present price.
+Those of S3, SQS, Lambda, addresses, metrics, dashboards and logs taken in were compared in November 2026 with what
+others publish of them. Each entry names the page of AWS that has the present price.
 Instances are priced by `scaling_lambda.settings.PRICES_PER_HOUR` and `NOVABURST_PRICE_PER_HOUR`.
 """
 
