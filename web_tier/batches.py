@@ -4,14 +4,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from novaburst.bounds import RETENTION_DAYS
 from novaburst.contract import result_key
 from novaburst.objects import DELETES_AT_ONCE, Bucket
 from web_tier.database import Database
 from web_tier.images import Counts
 
-# Longer than a request can wait in the queue, and no shorter than results stay in the bucket.
-_REMEMBERED_SECONDS = RETENTION_DAYS * 86_400
+# How long a deleted batch is remembered: longer than a request can wait in the queue.
+_REMEMBERED_SECONDS = 30 * 86_400.0
+# No batch is made as late, in seconds since the epoch.
+_AFTER_ALL = 1e12
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,12 @@ class Batches:
         """Up to `limit` batches, the newest first; those that come after the batch of this age and id."""
         with self._database.reading() as db:
             rows = db.execute(
-                "SELECT id, created, (SELECT count(*) FROM images WHERE batch = b.id),"
-                " (SELECT count(*) FROM images WHERE batch = b.id AND answered IS NOT NULL AND code IS NULL),"
-                " (SELECT count(code) FROM images WHERE batch = b.id)"
-                " FROM batches AS b WHERE ?1 IS NULL OR (created, id) < (?1, ?2)"
-                " ORDER BY created DESC, id DESC LIMIT ?3",
-                (*(before or (None, None)), limit),
+                "SELECT id, created, total, done, failed FROM batches JOIN tallies ON batch = id"
+                " WHERE (created, id) < (?, ?)"
+                " ORDER BY created DESC, id DESC LIMIT ?",
+                (*(before or (_AFTER_ALL, "")), limit),
             ).fetchall()
-        return [Batch(row[0], row[1], Counts(total=row[2], done=row[3], failed=row[4])) for row in rows]
+        return [Batch(row[0], row[1], Counts(*row[2:])) for row in rows]
 
     def delete(self, batch: str) -> bool:
         """Forget a batch and its images; whether there is, or was, such a batch.

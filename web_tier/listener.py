@@ -42,6 +42,10 @@ _CONSUMERS = 16
 _SWEEP_SECONDS = 5.0
 _FEED_SECONDS = 0.5
 _EXPIRY_SECONDS = 60.0
+# What is older than the buckets keep it leaves the store: up to twelve million images a day.
+_FORGET_SECONDS = 3.5
+_FORGET_AT_ONCE = 500
+_DAY_SECONDS = 86_400.0
 # A thousand objects each time: a batch of 100,000 is gone within three minutes.
 _PURGE_SECONDS = 1.5
 # Longer than the minute between two samples of the queue's depth, so that the alarm sees what came.
@@ -154,6 +158,7 @@ def main() -> None:
         start_chore("sweep", sweeper.sweep, _SWEEP_SECONDS, stop),
         start_chore("queueing by reference", lambda: feeder.feed(stop), _FEED_SECONDS, stop),
         start_chore("expiring tickets", lambda: expire(store.database, time.time()), _EXPIRY_SECONDS, stop),
+        start_chore("forgetting", lambda: _forget(store, settings), _FORGET_SECONDS, stop),
         start_chore("deleting objects", batches.purge, _PURGE_SECONDS, stop),
         start_chore("answering dead letters", dead_letters.answer, _DEAD_LETTER_SECONDS, stop),
     ]
@@ -164,6 +169,10 @@ def main() -> None:
     waker.close()
     store.close()
     log.info("stopped")
+
+
+def _forget(store: Store, settings: WebSettings) -> None:
+    store.forget(time.time() - settings.retention_days * _DAY_SECONDS, _FORGET_AT_ONCE)
 
 
 if __name__ == "__main__":

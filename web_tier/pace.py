@@ -24,7 +24,7 @@ class Pace:
 
 def pace(store: Store, now: float) -> Pace:
     """The pace at that moment, over all batches."""
-    minute, pending = store.answered_since(now - _MINUTE), store.pending()
+    minute, pending = store.answered_since(now - _MINUTE), store.counts().pending
     quarter = store.answered_since(now - _QUARTER) if pending and minute else 0
     return Pace(minute, pending, seconds_to_finish(pending, minute, quarter))
 

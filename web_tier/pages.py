@@ -6,7 +6,6 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, make_response, render_template, request
 
-from novaburst.bounds import RETENTION_DAYS
 from novaburst.error_codes import REMEDIES, ErrorCode
 from web_tier import access, sign_in
 from web_tier.browser_policy import OWN_SCRIPTS
@@ -66,7 +65,7 @@ def _page(batch: str | None, **shown: Any) -> Response:
             max_bytes=settings.max_image_bytes,
             limit=f"{settings.max_image_bytes / 2**20:.3g} MB",
             too_large=REMEDIES[ErrorCode.TOO_LARGE],
-            days=RETENTION_DAYS,
+            days=settings.retention_days,
             signed_in=access.needed() and sign_in.cookie_token() is not None,
             **shown,
         )

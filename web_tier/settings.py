@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from novaburst import presets
-from novaburst.bounds import MAX_FILES_PER_UPLOAD, MAX_IMAGE_BYTES, MAX_WAIT_SECONDS
+from novaburst.bounds import MAX_FILES_PER_UPLOAD, MAX_IMAGE_BYTES, MAX_WAIT_SECONDS, RETENTION_DAYS
 from novaburst.settings import Settings, SettingsError
 from scaling_lambda.settings import Settings as ScalingSettings
 from scaling_lambda.settings import SettingsError as ScalingSettingsError
@@ -36,6 +36,8 @@ class WebSettings(Settings):
     )
     # The SHA-256, in hex, of the token that the manual trigger asks for. None means that it is switched off.
     scale_token_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    # How long answered images stay in the store: as long as the buckets keep them (--retention-days of deploy).
+    retention_days: Annotated[int, Field(ge=1, le=3650)] = RETENTION_DAYS
     # The file of tokens for uploads and results, as `novaburst token` writes it. None means that nobody needs one.
     token_file: Path | None = None
     # What nginx shows and signs with, in PEM: with both it speaks TLS. Only paths that need no quotes in its file.

@@ -160,18 +160,8 @@ class Store:
     def counts(self, batch: str | None = None) -> Counts:
         """Images by outcome, of one batch or of the whole store."""
         with self.database.reading() as db:
-            row = db.execute(
-                "SELECT count(*), count(*) FILTER (WHERE answered IS NOT NULL AND code IS NULL), count(code)"
-                " FROM images WHERE ?1 IS NULL OR batch = ?1",
-                (batch,),
-            ).fetchone()
-        return Counts(total=row[0], done=row[1], failed=row[2])
-
-    def pending(self) -> int:
-        """Images of the whole store that wait for their answer."""
-        with self.database.reading() as db:
-            row = db.execute("SELECT count(*) FROM images WHERE state IN ('receiving', 'queued')").fetchone()
-        return int(row[0])
+            row = db.execute("SELECT total, done, failed FROM tallies WHERE batch = ?", (batch or "",)).fetchone()
+        return Counts(*(row or (0, 0, 0)))
 
     def answered_since(self, moment: float) -> int:
         """Images of the whole store whose result, a label or an error, came at or after that moment."""
@@ -181,17 +171,37 @@ class Store:
             ).fetchone()
         return int(row[0])
 
+    def forget(self, before: float, limit: int) -> int:
+        """Drop up to `limit` images answered before that moment, and as many empty batches that are as old.
+
+        How many images those were. One that is still pending stays, however old.
+        """
+        with self.database.noting() as db:
+            forgotten = db.execute(
+                "DELETE FROM images WHERE id IN (SELECT id FROM images WHERE answered < ? ORDER BY answered LIMIT ?)",
+                (before, limit),
+            ).rowcount
+            db.execute(
+                "DELETE FROM batches WHERE id IN (SELECT id FROM batches WHERE created < ?"
+                " AND NOT EXISTS (SELECT 1 FROM images WHERE batch = batches.id)"
+                " AND NOT EXISTS (SELECT 1 FROM prefixes WHERE batch = batches.id) ORDER BY created LIMIT ?)",
+                (before, limit),
+            )
+        return forgotten
+
     def claim_overdue(self, state: State, now: float, after: float, limit: int) -> list[Image]:
-        """Take up to `limit` images that have been in a pending state for `after` seconds, the oldest first.
+        """Take up to `limit` images that have been in a pending state for `after` seconds, in order of their ids.
 
         An image taken is not given out again until twice as long has passed (at most 64 times as long), to whichever
         process asks. What was given by reference and is not queued yet is the feeder's.
         """
         with self.database.writing() as db:
             rows = db.execute(
+                # Each number of looks is a range of the index: none but what is due is read of a million that wait.
                 "UPDATE images SET checked = ?1, checks = checks + 1 WHERE id IN ("
-                " SELECT id FROM images WHERE state = ?2 AND (state = 'queued' OR key IS NULL)"
-                " AND coalesce(checked, received) + ?3 * (1 << min(checks, 6)) <= ?1 ORDER BY received LIMIT ?4)"
+                " SELECT images.id FROM (SELECT value AS looks FROM json_each('[0,1,2,3,4,5,6]')) CROSS JOIN images"
+                " WHERE state = ?2 AND min(checks, 6) = looks AND coalesce(checked, received) <= ?1 - ?3 * (1 << looks)"
+                " AND (state = 'queued' OR (state = 'receiving' AND key IS NULL)) LIMIT ?4)"
                 " RETURNING id",
                 (now, state, after, limit),
             ).fetchall()

@@ -15,6 +15,7 @@ from novaburst.contract import Failure, Guess, Request, Result, result_key
 from novaburst.error_codes import ErrorCode
 from novaburst.settings import Settings
 from tests.aws.web_tier.conformance import HoldingClient
+from tests.query_plans import full_scans, watched
 from web_tier.app import create_app
 from web_tier.deployment import Deployment
 from web_tier.listener import Listener
@@ -92,6 +93,13 @@ def _no_public_images() -> Iterator[None]:
 def _small_objects_go_through_boto3(monkeypatch: pytest.MonkeyPatch) -> None:
     """moto answers boto3 inside this process; the quick way to S3 speaks to a server (tests/aws/novaburst)."""
     monkeypatch.setattr(Deployment, "quick_in_bucket", property(lambda deployment: deployment.in_bucket))
+
+
+@pytest.fixture(autouse=True)
+def _no_statement_reads_a_whole_table() -> Iterator[None]:
+    with watched() as statements:
+        yield
+    assert full_scans(statements) == set()
 
 
 @pytest.fixture

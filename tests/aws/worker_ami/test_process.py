@@ -59,6 +59,8 @@ def environment(metadata: MetadataService) -> Iterator[dict[str, str]]:
         "AWS_SECRET_ACCESS_KEY": "testing",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ENDPOINT_URL": endpoint,
+        # One thread that deletes: of two at once moto, without the mends of local_cloud, may lose one.
+        "NOVABURST_THREADS": "1",
         **metadata.environment,
         "NOVABURST_PREFIX": settings.prefix,
         "NOVABURST_MODEL_DIR": str(FOLDER),

@@ -4,12 +4,18 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from novaburst.contract import Failure, Guess, Result
 from novaburst.error_codes import ErrorCode
-from web_tier.images import Image, State, outcome
+from tests.query_plans import full_scans, watched
+from web_tier.batches import Batches
+from web_tier.images import Counts, Image, State, outcome
 from web_tier.store import Changes, News, Store
 
 
@@ -211,3 +217,109 @@ def test_a_failed_write_leaves_nothing_behind_and_the_store_usable(store: Store)
     started = time.monotonic()
     store.add_image(image("b"))
     assert time.monotonic() - started < 1
+
+
+def test_what_is_older_than_the_buckets_keep_it_is_forgotten_a_few_at_a_time(store: Store) -> None:
+    for number, image_id in enumerate("abcd"):
+        store.add_image(image(image_id))
+        store.record([label(image_id)], 100.0 + number)
+    store.add_image(image("pending"))
+    assert [store.forget(103.0, 2) for _ in range(3)] == [2, 1, 0]
+    assert [found.id for found in store.all_of("batch")] == ["d", "pending"]
+    assert store.counts("batch").as_json() == store.counts().as_json()
+    assert store.counts().as_json() == {"total": 2, "done": 1, "failed": 0, "pending": 1}
+
+
+def test_a_batch_is_forgotten_once_it_is_old_and_empty(store: Store) -> None:
+    store.add_image(image())
+    store.record([label()], 100.0)
+    store.add_batch("old and empty", 50.0)
+    store.add_batch("new and empty", 1000.0)
+    store.forget(100.0, 10)
+    assert [store.batch_created(batch) for batch in ("batch", "old and empty", "new and empty")] == [1.0, None, 1000.0]
+    store.forget(101.0, 10)
+    store.forget(101.0, 10)
+    assert store.batch_created("batch") is None
+
+
+class Tallies(RuleBasedStateMachine):
+    """Whatever is done to images, the counts that are kept are those that counting gives."""
+
+    images = st.sampled_from("abcdef")
+    batches = st.sampled_from(["x", "y"])
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = TemporaryDirectory()
+        self.store = Store(Path(self._folder.name) / "store.sqlite3")
+        self.deleted = Batches(self.store.database, None, None)  # type: ignore[arg-type] # no bucket is touched
+        self._watching = watched()
+        self._statements = self._watching.__enter__()
+
+    def teardown(self) -> None:
+        self._watching.__exit__(None, None, None)
+        self.store.close()
+        self._folder.cleanup()
+        assert full_scans(self._statements) == set()
+
+    @rule(name=images, batch=batches, refused=st.booleans())
+    def enter(self, name: str, batch: str, refused: bool) -> None:
+        refusal = Failure(code=ErrorCode.EMPTY_FILE) if refused else None
+        state = State.REFUSED if refused else State.RECEIVING
+        self.store.add_batch(batch, 1.0)
+        if self.store.image(name) is None:
+            self.store.add_image(
+                image(name, batch=batch, state=state, refusal=refusal, answered=2.0 if refused else None)
+            )
+        else:
+            self.store.reopen(image(name, batch=batch))
+
+    @rule(name=images)
+    def queue(self, name: str) -> None:
+        self.store.mark_queued([name])
+
+    @rule(name=images, state=st.sampled_from(State))
+    def refuse(self, name: str, state: State) -> None:
+        self.store.refuse(name, Failure(code=ErrorCode.NOT_STORED), 3.0, state=state)
+
+    @rule(name=images, batch=batches, failed=st.booleans(), at=st.floats(4, 9))
+    def record(self, name: str, batch: str, failed: bool, at: float) -> None:
+        known = self.store.image(name)
+        found = error(name) if failed else label(name)
+        self.store.record([found.model_copy(update={"batch": known.batch if known else batch})], at)
+
+    @rule(before=st.floats(0, 10), limit=st.integers(1, 3))
+    def forget(self, before: float, limit: int) -> None:
+        self.store.forget(before, limit)
+
+    @rule(state=st.sampled_from([State.RECEIVING, State.QUEUED]), now=st.floats(0, 1000))
+    def look_after(self, state: State, now: float) -> None:
+        self.store.claim_overdue(state, now, 5.0, 3)
+
+    @rule(batch=batches)
+    def delete(self, batch: str) -> None:
+        self.deleted.delete(batch)
+
+    @invariant()
+    def counts_are_right(self) -> None:
+        known = {found.id: found for batch in ("x", "y") for found in self.store.all_of(batch)}
+        listed = {batch.id: batch.counts for batch in self.deleted.list(10)}
+        for batch, counts in [*listed.items(), (None, self.store.counts())]:
+            of = [found for found in known.values() if batch in {None, found.batch}]
+            failed = sum(found.failure is not None for found in of)
+            assert counts == Counts(len(of), sum(not found.pending for found in of) - failed, failed)
+            assert counts == self.store.counts(batch)
+
+
+TestTallies = Tallies.TestCase
+TestTallies.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
+
+
+def test_changes_are_looked_for_by_their_ids(store: Store) -> None:
+    seen: list[str] = []
+    changes = Changes(store)
+    changes._connection.set_trace_callback(seen.append)
+    changes.answered(["a"])
+    changes.close()
+    assert len(seen) == 1
+    assert full_scans(seen) == set()
