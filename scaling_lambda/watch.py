@@ -5,11 +5,26 @@ from datetime import timedelta
 
 from scaling_lambda.clock import Clock
 from scaling_lambda.evaluate import Report
+from scaling_lambda.fleet import Observation, State
 
 
 def has_work(report: Report) -> bool:
-    """Whether there is a backlog or an instance: without, the next minute, an alarm or a wake-up is early enough."""
-    return not report.observation.quiet
+    """Whether there is a backlog, or an instance that is not to stay as it is.
+
+    Without, the next minute, an alarm or a wake-up is early enough: to watch a kept worker, day and night, would cost a
+    third of what the worker does (`novaburst estimate`).
+    """
+    return not (report.observation.quiet or _rests(report.observation, report.plan.want))
+
+
+def _rests(observation: Observation, wanted: int) -> bool:
+    """Whether there is no work, and just those run that the minimum keeps, sound."""
+    active = observation.active
+    return (
+        observation.counts.backlog == 0
+        and len(active) == wanted
+        and all(one.state is State.RUNNING and one.mark is None and not one.leaving for one in active)
+    )
 
 
 def is_unsettled(report: Report) -> bool:

@@ -111,7 +111,7 @@ def of_month(kept: Kept, prices: Prices) -> Bill:
     alarms = REST.alarm_metrics * prices.alarm_metric_month
     return Bill(
         (
-            *(_looking(kept, prices) if "schedule" in kept.triggers else ()),
+            *(_looking(prices) if "schedule" in kept.triggers else ()),
             Item("CloudWatch: dashboard", REST.dashboards, "dashboards", dashboards),
             Item("CloudWatch: alarms", REST.alarm_metrics, "metrics looked at", alarms),
             _requests("SQS: the web tier's polls", hours * REST.sqs, prices.sqs_per_million / 1e6),
@@ -147,11 +147,10 @@ def _watching(minutes: float, wakes: float, prices: Prices) -> tuple[Item, ...]:
     return _lambda(minutes * (1 + wakes), seconds, looks, prices, more_sqs=minutes * MINUTE.sqs)
 
 
-def _looking(kept: Kept, prices: Prices) -> tuple[Item, ...]:
-    """The schedule's month: a look each minute, or all of them while somebody runs."""
+def _looking(prices: Prices) -> tuple[Item, ...]:
+    """The schedule's month: a look each minute, whoever is kept (scaling_lambda.watch)."""
     looks = HOURS_A_MONTH * REST.looks
-    once = _lambda(looks, looks * LOOK.seconds, looks, prices)
-    items = _watching(HOURS_A_MONTH * 60, 0, prices) if kept.running else once
+    items = _lambda(looks, looks * LOOK.seconds, looks, prices)
     return (_metrics("the Lambda's metrics", REST.metrics, prices), *items)
 
 

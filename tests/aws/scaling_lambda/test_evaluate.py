@@ -145,6 +145,29 @@ def test_the_schedule_returns_at_once_when_there_is_nothing_to_watch(evaluator: 
     assert clock.now() == began
 
 
+@pytest.fixture
+def keeper(aws: SharedSettings, sqs: Any, ec2: Any, cloudwatch: Any, clock: Any) -> Evaluator:
+    """An evaluator that keeps one worker."""
+    settings = Settings.load({"NOVABURST_PREFIX": aws.prefix, "NOVABURST_MIN_WORKERS": "1"})
+    return Evaluator(settings, sqs, ec2, cloudwatch, clock)
+
+
+def test_workers_that_are_kept_are_not_watched_while_they_rest(
+    keeper: Evaluator, ec2: Any, clock: Any, send: Callable[[int], str], launch: Callable[..., list[str]]
+) -> None:
+    def looks() -> int:
+        return len(watch(keeper.evaluate, clock, again=has_work, for_seconds=50, poll_seconds=5))
+
+    assert keeper.evaluate().plan.launch == 1
+    assert looks() == 1
+    [beyond] = launch(1)
+    assert looks() == 11
+    ec2.terminate_instances(InstanceIds=[beyond])
+    assert looks() == 1
+    send(1)
+    assert looks() == 11
+
+
 def test_the_schedule_looks_once_when_watching_is_switched_off(
     evaluator: Evaluator, send: Callable[[int], str], clock: Any
 ) -> None:
