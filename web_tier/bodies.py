@@ -57,6 +57,8 @@ def read_rest(response: Response) -> Response:
     gunicorn reads 64 KiB of it and closes the connection after more, when nginx may have sent the next request on it.
     """
     if (request.content_length or LARGE_BYTES) < LARGE_BYTES:
+        # A limit that refused the body has been told of by now.
+        request.max_content_length = None
         Upload(request.stream, _limits(tier().settings), tier().settings.spool_dir).drain()
     return response
 
