@@ -68,6 +68,8 @@ def aws() -> Iterator[Guarded]:
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         patch.setenv("AWS_ACCESS_KEY_ID", OURS)
         patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        # One that another test has made would keep that one's key.
+        patch.setattr(boto3, "DEFAULT_SESSION", boto3.Session())
         yield guarded
     server.shutdown()
     thread.join()
