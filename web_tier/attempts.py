@@ -21,12 +21,13 @@ from web_tier.access import owner
 from web_tier.database import Database
 from web_tier.parts import Part
 from web_tier.problems import Problem
+from web_tier.processes import is_gone, mark
 
 log = logging.getLogger(__name__)
 
 # How long a key is remembered, in seconds.
 _KEPT_SECONDS = 86_400.0
-# An attempt is another's to continue when its process has given no sign of life for this long, in seconds.
+# An attempt is another's to continue when its process is gone, or has given no sign of life for this long, in seconds.
 _LEASE_SECONDS = 20.0
 _SIGNS_IN_A_LEASE = 4
 _RETRY_AFTER = {"Retry-After": "1"}
@@ -114,7 +115,7 @@ class Attempts:
         self._database = database
         self._clock = clock
         self._lease_seconds = lease_seconds
-        self._owner = str(uuid4())
+        self._owner = f"{mark()} {uuid4()}"
         self._lock = threading.Lock()
         self._underway: set[str] = set()
         self._closing = threading.Event()
@@ -156,10 +157,10 @@ class Attempts:
                 "INSERT OR IGNORE INTO attempts (key, created, batch, owner, alive) VALUES (?, ?, ?, ?, 0)",
                 (key, now, batch, self._owner),
             )
-            batch, created, alive, fingerprint, images = db.execute(
-                "SELECT batch, created, alive, fingerprint, images FROM attempts WHERE key = ?", (key,)
+            batch, created, owner, alive, fingerprint, images = db.execute(
+                "SELECT batch, created, owner, alive, fingerprint, images FROM attempts WHERE key = ?", (key,)
             ).fetchone()
-            if images is None and alive > now:
+            if images is None and alive > now and not is_gone(owner.partition(" ")[0]):
                 raise _under_way()
             db.execute(
                 "UPDATE attempts SET owner = ?, alive = ? WHERE key = ?", (self._owner, now + self._lease_seconds, key)

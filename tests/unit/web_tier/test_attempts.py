@@ -1,9 +1,12 @@
 import re
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import NoReturn
 from uuid import UUID
 
@@ -15,6 +18,7 @@ from tests.unit.web_tier.conftest import Clock
 from web_tier.attempts import Attempts, derived_id
 from web_tier.database import Database
 from web_tier.problems import Problem
+from web_tier.processes import is_gone, mark
 
 times = st.floats(1.7e9, 4e9)
 
@@ -73,6 +77,58 @@ def test_the_attempt_of_a_process_that_died_is_taken_over_once_its_lease_is_over
         clock.now += 21
         with other.attempt("k") as heir:
             assert heir.identity(0) == dead.identity(0)
+
+
+DIES_IN_AN_ATTEMPT = """
+import os, signal, sys
+from pathlib import Path
+from web_tier.attempts import Attempts
+from web_tier.database import Database
+with Attempts(Database(Path(sys.argv[1])), clock=lambda: float(sys.argv[2])).attempt("k") as attempt:
+    print(attempt.batch, flush=True)
+    if sys.argv[3] == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    sys.stdin.read()
+"""
+
+
+def in_another_process(database: Path, clock: Clock, how: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-c", DIES_IN_AN_ATTEMPT, str(database), str(clock.now), how]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_the_attempt_of_a_process_that_was_killed_is_taken_over_at_once(
+    attempts: Attempts, clock: Clock, tmp_path: Path
+) -> None:
+    with in_another_process(tmp_path / "store.sqlite3", clock, "die") as killed:
+        assert killed.stdout is not None
+        batch = killed.stdout.read().strip()
+        # Not waited for yet, it is a zombie.
+        with attempts.attempt("k") as heir:
+            assert heir.batch == batch
+
+
+def test_the_attempt_of_a_process_that_lives_is_its_own(attempts: Attempts, clock: Clock, tmp_path: Path) -> None:
+    with in_another_process(tmp_path / "store.sqlite3", clock, "stay") as other:
+        assert other.stdout is not None
+        assert other.stdout.readline()
+        with pytest.raises(Problem) as refused, attempts.attempt("k"):
+            pass
+        assert refused.value.status == 409
+        other.communicate()
+    with attempts.attempt("k"):
+        pass
+
+
+@pytest.mark.parametrize("owner", ["", "1", "1-", "x-1", "12345678-0000-4000-8000-000000000000"])
+def test_an_owner_of_whom_nothing_is_known_is_not_taken_for_gone(owner: str) -> None:
+    assert not is_gone(owner)
+
+
+def test_a_process_knows_itself_and_a_number_that_was_given_anew_is_another_process() -> None:
+    assert not is_gone(mark())
+    assert is_gone(f"{mark()}0")
+    assert is_gone(f"{2**22 + 1}-5")
 
 
 def test_a_long_upload_keeps_its_lease(database: Database, other: Attempts, clock: Clock) -> None:
