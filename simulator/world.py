@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from novaburst.bounds import VISIBILITY_TIMEOUT_SECONDS
 from scaling_lambda.settings import IDLE_SECONDS, IMAGES_PER_SECOND
 
 # Seconds from RunInstances to a reachable system, and to its state "running", in which billing begins:
@@ -40,7 +41,7 @@ class World:
     # How often a worker looks whether it is sent away (worker_ami.worker.notices).
     notices: float = 5.0
     # When a message that was held by an instance which vanished is given out again.
-    visibility: float = 60.0
+    visibility: float = float(VISIBILITY_TIMEOUT_SECONDS)
     # How long a worker without work stays.
     idle: float = float(IDLE_SECONDS)
     # Instances for which there is room; beyond that a launch gets less than it asked for, or nothing.
