@@ -6,12 +6,12 @@ is harmless, since results are kept by id.
 """
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from novaburst.bounds import SQS_BATCH
 from novaburst.contract import ContractError, Result, result_key
 from novaburst.letters import Facts, Letter, Step, What, read
+from novaburst.looks import look_at_all
 from novaburst.objects import Bucket, ObjectMissingError
 from novaburst.queues import Queue
 
@@ -19,7 +19,6 @@ from novaburst.queues import Queue
 HIDE_SECONDS = 300
 # Not 0: a short poll asks a part of SQS's servers only, and may find nothing in a queue that is not empty.
 WAIT_SECONDS = 1
-_LOOKS = 16
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,7 @@ class DeadLetterQueue:
 
     def facts(self, letters: Sequence[Letter]) -> list[Facts]:
         """What the buckets say of each letter's image, in order."""
-        with ThreadPoolExecutor(_LOOKS, thread_name_prefix="look") as pool:
-            return list(pool.map(self._facts, letters))
+        return look_at_all(self._facts, letters)
 
     def carry_out(self, steps: Sequence[Step]) -> list[Step]:
         """Do what the plan says; those steps that were done wholly, a `LEAVE` never being one.

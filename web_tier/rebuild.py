@@ -7,13 +7,13 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from urllib.parse import unquote
 from uuid import UUID
 
 from novaburst.contract import Result, result_key
+from novaburst.looks import look_at_all
 from novaburst.objects import Bucket, Entry
 from web_tier.answers import stored_result
 from web_tier.images import Image, State
@@ -24,7 +24,6 @@ log = logging.getLogger(__name__)
 
 # Objects that are looked at together, and become one change for those who ask for news.
 _PAGE = 500
-_LOOKS = 16
 _UPLOADED = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _IDENTITY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _RESULT_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}" + re.escape(result_key("")))
@@ -62,27 +61,26 @@ class Rebuild:
             botocore.exceptions.ClientError, BotoCoreError, sqlite3.Error: what was entered stays; run it again.
         """
         answered = unreadable = queued = unclaimed = 0
-        with ThreadPoolExecutor(_LOOKS, thread_name_prefix="look") as pool:
-            for page in _pages(self._out_bucket):
-                wanted = self._unanswered([entry for entry in page if _RESULT_KEY.fullmatch(entry.key)])
-                found = list(pool.map(self._result, wanted))
-                unreadable += found.count(None)
-                answered += self._answer(
-                    [(result, entry.modified) for result, entry in zip(found, wanted, strict=True) if result]
-                )
-                say(f"{answered} results entered, up to {page[-1].key}")
-            for page in _pages(self._in_bucket):
-                uploads = self._without_row([entry for entry in page if _UPLOADED.fullmatch(entry.key)])
-                described = pool.map(self._in_bucket.metadata, [entry.key for entry in uploads])
-                images = [
-                    waiting_image(entry, metadata, self._clock())
-                    for entry, metadata in zip(uploads, described, strict=True)
-                    # One that is gone by now has expired or was deleted.
-                    if metadata is not None
-                ]
-                unclaimed += images.count(None)
-                queued += self._enter([image for image in images if image is not None])
-                say(f"{queued} images to be queued again, up to {page[-1].key}")
+        for page in _pages(self._out_bucket):
+            wanted = self._unanswered([entry for entry in page if _RESULT_KEY.fullmatch(entry.key)])
+            found = look_at_all(self._result, wanted)
+            unreadable += found.count(None)
+            answered += self._answer(
+                [(result, entry.modified) for result, entry in zip(found, wanted, strict=True) if result]
+            )
+            say(f"{answered} results entered, up to {page[-1].key}")
+        for page in _pages(self._in_bucket):
+            uploads = self._without_row([entry for entry in page if _UPLOADED.fullmatch(entry.key)])
+            described = look_at_all(self._in_bucket.metadata, [entry.key for entry in uploads])
+            images = [
+                waiting_image(entry, metadata, self._clock())
+                for entry, metadata in zip(uploads, described, strict=True)
+                # One that is gone by now has expired or was deleted.
+                if metadata is not None
+            ]
+            unclaimed += images.count(None)
+            queued += self._enter([image for image in images if image is not None])
+            say(f"{queued} images to be queued again, up to {page[-1].key}")
         return Report(answered, queued, unreadable, unclaimed)
 
     def _unanswered(self, entries: Sequence[Entry]) -> list[Entry]:

@@ -3,21 +3,18 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import compress
-from typing import TypeVar
 
 from novaburst.bounds import MESSAGE_RETENTION_SECONDS
 from novaburst.contract import Failure, result_key
 from novaburst.error_codes import ErrorCode
+from novaburst.looks import look_at_all
 from web_tier.answers import stored_result
 from web_tier.deployment import Deployment
 from web_tier.images import Image, State, request_for
 from web_tier.store import Store
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 # An upload in progress takes seconds from ledger to queue; its row is left alone for this long.
 _UNQUEUED_SECONDS = 30.0
@@ -30,8 +27,6 @@ _LOST_SECONDS = 900.0
 # Images looked after in one sweep, and up to how many are asked for one by one instead of by a listing.
 _AT_ONCE = 1000
 _ONE_BY_ONE = 20
-# Of those, asked for at once: a thousand results whose notices SQS did not take, at 30 ms each.
-_LOOKS = 16
 
 
 class Sweeper:
@@ -85,7 +80,7 @@ class Sweeper:
     def _fetch_results(self, images: Sequence[Image], now: float) -> set[str]:
         """Enter the results that the bucket has of these images; the ids of the images that have one."""
         out_bucket = self._deployment.out_bucket
-        looked = _at_once(lambda image: stored_result(out_bucket, image.id), self._answered(images))
+        looked = look_at_all(lambda image: stored_result(out_bucket, image.id), self._answered(images))
         results = [result for result in looked if result is not None]
         if results and (news := self._store.record(results, now)):
             log.info("%d results were found in the bucket before their message came", news)
@@ -120,10 +115,5 @@ class Sweeper:
     def _stored(self, images: Sequence[Image]) -> list[Image]:
         """Those whose objects are in the in-bucket."""
         in_bucket = self._deployment.in_bucket
-        there = _at_once(lambda image: in_bucket.exists(image.object_key), images)
+        there = look_at_all(lambda image: in_bucket.exists(image.object_key), images)
         return list(compress(images, there))
-
-
-def _at_once(look: Callable[[Image], T], images: Sequence[Image]) -> list[T]:
-    with ThreadPoolExecutor(_LOOKS, thread_name_prefix="look") as pool:
-        return list(pool.map(look, images))
