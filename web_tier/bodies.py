@@ -10,7 +10,6 @@ from werkzeug.http import parse_options_header
 from web_tier.parts import Limits, Part, Upload
 from web_tier.problems import Problem
 from web_tier.quantities import quantity
-from web_tier.settings import WebSettings
 from web_tier.site import LARGE_BYTES
 from web_tier.tier import tier
 
@@ -31,8 +30,7 @@ def incoming() -> tuple[Upload, Iterator[Part]]:
     Raises:
         Problem: 413 for a body that says it is too large, 415 for one that holds no files.
     """
-    settings = tier().settings
-    upload = Upload(request.stream, _limits(settings), settings.spool_dir)
+    settings, upload = tier().settings, _body()
     if (request.content_length or 0) > settings.max_upload_bytes:
         upload.drain()
         raise Problem(
@@ -59,7 +57,7 @@ def read_rest(response: Response) -> Response:
     if (request.content_length or LARGE_BYTES) < LARGE_BYTES:
         # A limit that refused the body has been told of by now.
         request.max_content_length = None
-        Upload(request.stream, _limits(tier().settings), tier().settings.spool_dir).drain()
+        _body().drain()
     return response
 
 
@@ -75,7 +73,7 @@ def json_body(model: type[M], max_bytes: int) -> M:
         body += chunk
     if len(body) > max_bytes:
         # The rest is read and dropped, so that a client that is still sending can read its answer.
-        Upload(request.stream, _limits(tier().settings), tier().settings.spool_dir).drain()
+        _body().drain()
         raise Problem(413, f"the body may have at most {max_bytes:,} bytes: send its content in several requests")
     if body and request.mimetype not in {"", _JSON}:
         raise Problem(415, f"a body of type {request.mimetype} is not read here: send {_JSON}")
@@ -97,5 +95,8 @@ def patience(default: float = 0) -> float:
     return quantity("wait", "seconds", default=default, most=tier().settings.max_wait_seconds)
 
 
-def _limits(settings: WebSettings) -> Limits:
-    return Limits(settings.max_image_bytes, settings.max_files_per_upload, settings.max_upload_bytes)
+def _body() -> Upload:
+    """What is left of the current request's body."""
+    settings = tier().settings
+    limits = Limits(settings.max_image_bytes, settings.max_files_per_upload, settings.max_upload_bytes)
+    return Upload(request.stream, limits, settings.spool_dir)
