@@ -176,6 +176,10 @@ class Store:
 
         How many images those were. One that is still pending stays, however old.
         """
+        with self.database.reading() as db:
+            old = "SELECT 1 FROM images WHERE answered < ?1 UNION ALL SELECT 1 FROM batches WHERE created < ?1 LIMIT 1"
+            if not db.execute(old, (before,)).fetchone():
+                return 0
         with self.database.noting() as db:
             forgotten = db.execute(
                 "DELETE FROM images WHERE id IN (SELECT id FROM images WHERE answered < ? ORDER BY answered LIMIT ?)",
