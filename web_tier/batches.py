@@ -4,13 +4,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from novaburst.bounds import RETENTION_DAYS
 from novaburst.contract import result_key
 from novaburst.objects import DELETES_AT_ONCE, Bucket
 from web_tier.database import Database
 from web_tier.images import Counts
 
 # How long a deleted batch is remembered: longer than a request can wait in the queue.
-_REMEMBERED_SECONDS = 30 * 86_400.0
+_REMEMBERED_SECONDS = RETENTION_DAYS * 86_400
 # No batch is made as late, in seconds since the epoch.
 _AFTER_ALL = 1e12
 

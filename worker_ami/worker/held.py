@@ -4,8 +4,8 @@ A message takes room until its result is stored. From then until it is deleted i
 can start: with 30 ms a call these waits are longer than the work. As many again may wait so, and no more.
 
 Every call that uses a receipt goes through here. Heartbeats and giving back take turns, so that none can hide a message
-again that has just been given back; deletions wait for nobody, since one call of 30 ms for ten
-messages after the other would be the bound of a machine with many cores.
+again that has just been given back; deletions wait for nobody, since one call of 30 ms for ten messages after
+the other would be the bound of a machine with many cores.
 """
 
 import logging
