@@ -22,6 +22,8 @@ class Polls:
         self._at_most = at_most
         # Receives that may be under way at once.
         self.allowed = 1
+        # Whether the last turn brought so many that more wait.
+        self.many = False
         self._under_way = 0
         self._pausing = False
         self._back_off = _FIRST_BACK_OFF
@@ -41,7 +43,8 @@ class Polls:
         """A turn is over, with so many messages."""
         with self._changed:
             self._under_way -= 1
-            if received >= _MANY:
+            self.many = received >= _MANY
+            if self.many:
                 self.allowed = min(self.allowed + 1, self._at_most)
             elif not received:
                 self.allowed = max(self.allowed - 1, 1)

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,21 +15,29 @@ from worker_ami.worker.held import Held
 
 log = logging.getLogger(__name__)
 
-# How long an answer waits for others to share its calls, while others are being worked on: long enough for ten on one
-# core, since a call costs the CPU of a tenth of an image, and not felt by a person in the middle of a burst.
+# How long an answer waits for others to share its calls, in a burst and while others are being worked on: long enough
+# for ten on one core, since a call costs the CPU of a tenth of an image. With no backlog somebody may wait for this one.
 _LINGER_SECONDS = 0.2
 
 
 class Finisher:
     """The loop of each of some threads, fed with answers; a None for each ends them.
 
-    One after the other gathers a batch; their calls run side by side.
+    One after the other gathers a batch; their calls run side by side. `backlog` says whether more waits on the queue.
     """
 
-    def __init__(self, response_queue: Queue, held: Held, answers: "SimpleQueue[Answered | None]") -> None:
+    def __init__(
+        self,
+        response_queue: Queue,
+        held: Held,
+        answers: "SimpleQueue[Answered | None]",
+        *,
+        backlog: Callable[[], bool],
+    ) -> None:
         self._response_queue = response_queue
         self._held = held
         self._answers = answers
+        self._backlog = backlog
         self._gathering = threading.Lock()
 
     def run(self) -> None:
@@ -48,7 +57,7 @@ class Finisher:
         batch = [first]
         deadline = time.monotonic() + _LINGER_SECONDS
         while len(batch) < SQS_BATCH:
-            others = self._held.count > len(batch)
+            others = self._backlog() and self._held.count > len(batch)
             try:
                 answer = self._answers.get(timeout=max(0.0, deadline - time.monotonic()) if others else 0)
             except Empty:

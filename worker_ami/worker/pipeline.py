@@ -66,17 +66,18 @@ class Pipeline:
         self._held = Held(queues.request, settings.held, settings.visibility_seconds)
         # One call brings, tells or deletes ten messages at the most, and takes as long as the way to SQS and back.
         self._callers = min(settings.threads, _MOST_CALLERS)
+        polls = Polls(self._callers)
         self._receiver = Receiver(
             queues.request,
             self._held,
             self._todo,
             stop,
-            Polls(self._callers),
+            polls,
             idle_seconds=settings.idle_seconds,
             poll_seconds=settings.poll_seconds,
             asked_to_stay=asked_to_stay,
         )
-        self._finisher = Finisher(queues.response, self._held, self._answers)
+        self._finisher = Finisher(queues.response, self._held, self._answers, backlog=lambda: polls.many)
         self._began = time.monotonic()
         self._ended = threading.Event()
         self._failures: list[BaseException] = []

@@ -32,6 +32,15 @@ def test_full_answers_let_more_receive_at_once_and_empty_ones_fewer() -> None:
     assert polls.allowed == 2
 
 
+def test_an_answer_that_is_half_full_says_that_more_waits() -> None:
+    polls = Polls(1)
+    seen = []
+    for received in (0, 10, 4, 5):
+        after(received, polls)
+        seen.append(polls.many)
+    assert seen == [False, True, False, True]
+
+
 @given(st.lists(st.integers(0, 10), max_size=60))
 def test_there_is_always_a_turn_to_be_had_and_never_more_than_allowed(received: list[int]) -> None:
     polls = Polls(4)
