@@ -13,6 +13,7 @@ from novaburst.aws import s3_client, sqs_client
 from novaburst.objects import Bucket
 from novaburst.queues import Queue
 from novaburst.storage import Storage
+from worker_ami.worker import memory
 from worker_ami.worker.classifier import Classifier
 from worker_ami.worker.counts import Counts
 from worker_ami.worker.decode import Limits
@@ -61,9 +62,11 @@ def assemble(settings: WorkerSettings, instance: str, stop: threading.Event) -> 
         ModelError: the model cannot be used.
         botocore.exceptions.ClientError: a queue is not there.
     """
+    memory.bound_arenas(settings.threads)
     model = load_model(settings.model_dir)
     limits = Limits(bytes=settings.max_image_bytes, pixels=settings.max_image_pixels)
     classifier = Classifier(model, open_engine(settings.engine, model), limits, settings.threads)
+    memory.trim()
     sqs, counts = sqs_client(CONNECTIONS), Counts()
     # The session that the client has just been made with, so that its credentials are looked up once.
     session = boto3.DEFAULT_SESSION or boto3.Session()
