@@ -16,7 +16,7 @@ from worker_ami.worker.held import Held
 log = logging.getLogger(__name__)
 
 # How long an answer waits for others to share its calls, in a burst and while others are being worked on: long enough
-# for ten on one core, since a call costs the CPU of a tenth of an image. With no backlog somebody may wait for this one.
+# for ten on one core, since a call costs the CPU of a tenth of an image. Without a backlog, somebody may wait for it.
 _LINGER_SECONDS = 0.2
 
 
