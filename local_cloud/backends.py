@@ -264,6 +264,7 @@ class Backends:
         with_tags = instance.metadata_options.instance_metadata_tags == "enabled"
         return InstanceView(
             id=instance.id,
+            launch_index=int(instance.ami_launch_index),
             state=instance.state,
             type=instance.instance_type,
             image_id=instance.image_id,

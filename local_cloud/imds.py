@@ -22,6 +22,7 @@ def document(instance: InstanceView, now: datetime) -> Tree:
     """Everything that the service tells, as a tree of folders and texts; credentials expire six hours after `now`."""
     meta_data: dict[str, Tree | str] = {
         "ami-id": instance.image_id,
+        "ami-launch-index": str(instance.launch_index),
         "instance-id": instance.id,
         "instance-life-cycle": "on-demand",
         "instance-type": instance.type,

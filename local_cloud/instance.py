@@ -17,6 +17,8 @@ class InstanceView:
     """What EC2 says about one instance at one moment; `metadata_tags` is None unless its launch enabled them."""
 
     id: str
+    # Its place among those of its launch, from 0 on.
+    launch_index: int
     state: str
     type: str
     image_id: str

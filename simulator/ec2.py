@@ -28,6 +28,8 @@ class Machine:
     # Every change of a tag with its moment; None is its removal.
     tag_changes: list[tuple[float, str, str | None]] = field(default_factory=list)
     on_shutdown: str = "terminate"
+    # Its place in its launch, from 0 on.
+    place: int = 0
 
     @property
     def launched(self) -> float:
@@ -150,8 +152,9 @@ class Ec2:
                 self._start_seconds,
                 changes=[(now, "on")],
                 tag_changes=[(now, tag["Key"], tag["Value"]) for tag in tags],
+                place=place,
             )
-            for _ in range(count)
+            for place in range(count)
         ]
         self.machines += machines
         self._tokens[token] = (request, machines)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import simpy
 
+from novaburst.idle import patience
 from scaling_lambda.fleet import LEAVE_TAG
 from simulator.ec2 import Ec2, Machine
 from simulator.queue import Cohort, Queue
@@ -101,6 +102,7 @@ class Workers:
     def _run(self, machine: Machine) -> Generator[simpy.Event, object, None]:
         switched_on = self._env.now
         first = len(machine.changes) == 1
+        unbilled = min(self._world.pending, max(0.0, machine.boot_seconds)) if first else 0.0
         worked = 0.0
         most = self._batch
         try:
@@ -113,12 +115,12 @@ class Workers:
                 # One that is idle when it is sent away sees it with its next image, unless it ends before.
                 if machine.tagged(LEAVE_TAG, self._env.now - self._world.notices):
                     break
-                most = yield from self._poll()
+                paid_ahead = switched_on + unbilled + self._world.least_billed - self._env.now
+                most = yield from self._poll(patience(self._world.idle, machine.place, paid_ahead))
         except simpy.Interrupt:
             pass
         else:
             self._ec2.shut_down(machine)
-        unbilled = min(self._world.pending, max(0.0, machine.boot_seconds)) if first else 0.0
         billed = max(0.0, self._env.now - switched_on - unbilled)
         if billed > 0:
             self.cost += self._world.cost(billed)
@@ -128,8 +130,8 @@ class Workers:
     def _batch(self) -> int:
         return max(1, int(self._world.batch_seconds * self._world.images_per_second))
 
-    def _poll(self) -> Generator[simpy.Event, object, int]:
-        """How many images may be taken; 0 when none came for as long as a worker stays idle."""
+    def _poll(self, seconds: float) -> Generator[simpy.Event, object, int]:
+        """How many images may be taken; 0 when none came for so many seconds."""
         idle_since = self._env.now
         while self._queue.visible == 0:
             came = self._env.event()
@@ -138,7 +140,7 @@ class Workers:
                 if not self.end_themselves:
                     yield came
                 else:
-                    yield came | self._env.timeout(idle_since + self._world.idle - self._env.now)
+                    yield came | self._env.timeout(idle_since + seconds - self._env.now)
             finally:
                 if not came.triggered:
                     self._polling.remove(came)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from novaburst.bounds import VISIBILITY_TIMEOUT_SECONDS
+from novaburst.idle import LEAST_BILLED_SECONDS
 from scaling_lambda.settings import IDLE_SECONDS, IMAGES_PER_SECOND
 
 # Seconds from RunInstances to a reachable system, and to its state "running", in which billing begins:
@@ -13,8 +14,6 @@ _PENDING_SECONDS = 16.5
 _START_SECONDS = 5.0
 # From the worker's start to its first message (`make bench`).
 _WORKER_START_SECONDS = 1.0
-# EC2 bills by the second and a minute at least: https://aws.amazon.com/ec2/pricing/on-demand/
-_LEAST_BILLED_SECONDS = 60.0
 _SECONDS_AN_HOUR = 3600.0
 
 
@@ -42,7 +41,7 @@ class World:
     notices: float = 5.0
     # When a message that was held by an instance which vanished is given out again.
     visibility: float = float(VISIBILITY_TIMEOUT_SECONDS)
-    # How long a worker without work stays.
+    # How long a worker without work stays at the most (novaburst.idle).
     idle: float = float(IDLE_SECONDS)
     # Instances for which there is room; beyond that a launch gets less than it asked for, or nothing.
     room: int = 1000
@@ -52,7 +51,7 @@ class World:
     interruptions: float = 0.0
     # US dollars an instance hour.
     price: float = 0.085
-    least_billed: float = _LEAST_BILLED_SECONDS
+    least_billed: float = LEAST_BILLED_SECONDS
     # How much work a worker takes at a time in the model: short against every delay.
     batch_seconds: float = 0.5
 

@@ -1,6 +1,7 @@
 """Puts one worker together from its settings: the pipeline, and what runs beside it."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +11,7 @@ from typing import Any
 import boto3
 
 from novaburst.aws import s3_client, sqs_client
+from novaburst.idle import LEAST_BILLED_SECONDS, patience
 from novaburst.objects import Bucket
 from novaburst.queues import Queue
 from novaburst.storage import Storage
@@ -19,7 +21,7 @@ from worker_ami.worker.counts import Counts
 from worker_ami.worker.decode import Limits
 from worker_ami.worker.engines import EngineName, open_engine
 from worker_ami.worker.handler import Handler
-from worker_ami.worker.imds import InstanceMetadata
+from worker_ami.worker.imds import InstanceMetadata, launch_place
 from worker_ami.worker.isolated import Orders
 from worker_ami.worker.isolation import Isolation
 from worker_ami.worker.metrics import Reporter
@@ -87,6 +89,7 @@ def assemble(settings: WorkerSettings, instance: str, stop: threading.Event) -> 
         settings,
         stop,
         longest_seconds=classifier.longest_seconds,
+        patience=_patience(settings, launch_place(InstanceMetadata())),
         asked_to_stay=partial(asked_to_stay, InstanceMetadata()),
     )
     if settings.status_port:
@@ -112,6 +115,15 @@ def _downloads(settings: WorkerSettings) -> Downloads | None:
     if not settings.status_downloads:
         return None
     return Downloads(Bucket(s3_client(), settings.in_bucket), settings.max_image_bytes)
+
+
+def _patience(settings: WorkerSettings, place: int) -> Callable[[float], float]:
+    def after(idle: float) -> float:
+        # EC2's bill begins a moment before the machine's own time does.
+        up = time.clock_gettime(time.CLOCK_BOOTTIME) - idle
+        return patience(settings.idle_seconds, place, LEAST_BILLED_SECONDS - up)
+
+    return after
 
 
 def _orders(settings: WorkerSettings) -> Orders:

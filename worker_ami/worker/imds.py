@@ -1,10 +1,13 @@
 """The EC2 instance metadata service, version 2: who am I, and what is about to happen to me?"""
 
+import logging
 import os
 import re
 from collections.abc import Mapping
 
 import urllib3
+
+log = logging.getLogger(__name__)
 
 # The link-local address of the service on every EC2 instance; botocore reads the same variable.
 _DEFAULT_ENDPOINT = "http://169.254.169.254"
@@ -77,6 +80,16 @@ def instance_id(environment: Mapping[str, str] = os.environ) -> str:
     if not _INSTANCE_ID.fullmatch(identity):
         raise InstanceMetadataError(f"the metadata service gave {identity!r}, which is no instance id")
     return identity
+
+
+def launch_place(metadata: InstanceMetadata) -> int:
+    """This instance's place among those of its launch, from 0 on; also 0 where the service does not say."""
+    try:
+        text = metadata.get("ami-launch-index") or ""
+    except InstanceMetadataError as error:
+        log.warning("the instance's place in its launch is not to be had: %s", error)
+        return 0
+    return int(text) if text.isdecimal() else 0
 
 
 def _text(method: str, url: str, response: urllib3.BaseHTTPResponse) -> str:

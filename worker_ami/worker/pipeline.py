@@ -44,7 +44,8 @@ class Queues:
 class Pipeline:
     """One worker's life. `stop` may be set from outside at any moment, and is set from inside at its own end.
 
-    `longest_seconds` says how long the image that has been computed for longest is being computed.
+    `longest_seconds` says how long the image that has been computed for longest is being computed, and `patience` of
+    one that is idle for so many seconds after how many it ends.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Pipeline:
         stop: threading.Event,
         *,
         longest_seconds: Callable[[], float],
+        patience: Callable[[float], float],
         asked_to_stay: Callable[[], bool],
     ) -> None:
         self._settings = settings
@@ -73,7 +75,7 @@ class Pipeline:
             self._todo,
             stop,
             polls,
-            idle_seconds=settings.idle_seconds,
+            patience=patience,
             poll_seconds=settings.poll_seconds,
             asked_to_stay=asked_to_stay,
         )

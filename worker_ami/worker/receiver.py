@@ -25,7 +25,10 @@ class ReceiveError(RuntimeError):
 
 
 class Receiver:
-    """The loop of each of some threads, which take turns: one while little comes. `clock` gives monotonic seconds."""
+    """The loop of each of some threads, which take turns: one while little comes. `clock` gives monotonic seconds.
+
+    `patience` says of a worker that is idle for so many seconds after how many it ends.
+    """
 
     def __init__(
         self,
@@ -35,7 +38,7 @@ class Receiver:
         stop: threading.Event,
         polls: Polls,
         *,
-        idle_seconds: float,
+        patience: Callable[[float], float],
         poll_seconds: int,
         asked_to_stay: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
@@ -45,7 +48,7 @@ class Receiver:
         self._todo = todo
         self._stop = stop
         self._polls = polls
-        self._idle_seconds = idle_seconds
+        self._patience = patience
         self._poll_seconds = poll_seconds
         self._asked_to_stay = asked_to_stay
         self._clock = clock
@@ -110,7 +113,8 @@ class Receiver:
     def _may_end(self) -> bool:
         if self._leaving.is_set():
             return not self._held.count
-        return self._held.idle_seconds() >= self._idle_seconds and not self._asked_to_stay()
+        idle = self._held.idle_seconds()
+        return idle >= self._patience(idle) and not self._asked_to_stay()
 
     def _take(self, messages: list[Received]) -> None:
         if self._stop.is_set():
@@ -121,8 +125,8 @@ class Receiver:
             self._todo.put(message)
 
     def _wait_seconds(self) -> int:
-        left = self._idle_seconds - self._held.idle_seconds()
-        return max(1, min(self._poll_seconds, math.ceil(left)))
+        idle = self._held.idle_seconds()
+        return max(1, min(self._poll_seconds, math.ceil(self._patience(idle) - idle)))
 
     def _failed(self, error: Exception) -> None:
         now = self._clock()

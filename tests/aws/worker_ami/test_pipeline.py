@@ -36,6 +36,7 @@ def new_pipeline(
         queues: Queues | None = None,
         longest: float = 0,
         stay: Callable[[], bool] = lambda: False,
+        patience: Callable[[float], float] | None = None,
         **chosen: object,
     ) -> Pipeline:
         # One thread calls SQS: of two deletions at once moto, without the mends of local_cloud, may lose one.
@@ -47,6 +48,7 @@ def new_pipeline(
             settings,
             stop,
             longest_seconds=lambda: longest,
+            patience=patience or (lambda _: settings.idle_seconds),
             asked_to_stay=stay,
         )
 
@@ -153,6 +155,18 @@ def test_a_worker_that_is_too_old_gives_back_what_it_has_not_begun_and_ends(
     stored = sum(deployment.out_bucket.exists(result_key(request.id)) for request in requests)
     depth = deployment.queues.request.depth()
     assert (stored, depth.visible, depth.in_flight) == (2, 3, 0)
+
+
+def test_how_long_it_stays_idle_is_asked_while_it_is(new_pipeline: NewPipeline) -> None:
+    asked: list[float] = []
+
+    def patience(idle: float) -> float:
+        asked.append(idle)
+        return 2 if idle >= 1 else 600
+
+    new_pipeline(poll_seconds=1, idle_seconds=600, patience=patience).run()
+
+    assert 2 <= max(asked) < 60
 
 
 def test_an_idle_worker_that_is_asked_to_stay_ends_only_when_that_is_over(new_pipeline: NewPipeline) -> None:

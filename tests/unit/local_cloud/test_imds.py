@@ -14,6 +14,7 @@ from local_cloud.instance import InstanceView
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 VIEW = InstanceView(
     id="i-0123456789abcdef0",
+    launch_index=3,
     state="running",
     type="t3.small",
     image_id="ami-1",
@@ -32,6 +33,7 @@ TTL = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
     ("path", "text"),
     [
         ("/latest/meta-data/instance-id", VIEW.id),
+        ("/latest/meta-data/ami-launch-index", "3"),
         ("/latest/meta-data/placement/availability-zone", "us-east-1a"),
         ("/latest/meta-data/placement/", "availability-zone\nregion"),
         ("/latest/meta-data/tags/instance/novaburst:fleet", "burst"),

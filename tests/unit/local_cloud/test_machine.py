@@ -20,6 +20,7 @@ POLITE = "import pathlib, time; pathlib.Path('up').touch(); time.sleep(60)"
 def _view(user_data: str = "") -> InstanceView:
     return InstanceView(
         id="i-1",
+        launch_index=0,
         state="running",
         type="t3.small",
         image_id="ami-1",

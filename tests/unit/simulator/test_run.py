@@ -169,6 +169,12 @@ def test_the_least_cost_without_foresight_is_of_more_instances_in_the_time_after
     assert seen < unseen <= 7 * WORLD.cost(60)
 
 
+def test_a_large_burst_costs_little_more_than_the_least_since_few_stay_when_it_is_over() -> None:
+    outcome = run(burst(100_000), ours(), WORLD, images_per_worker=SHARE)
+
+    assert outcome.cost <= 1.10 * least_cost(burst(100_000), WORLD, outcome.p95, from_zero=True)
+
+
 def test_an_estimate_takes_no_more_instances_than_the_time_demands() -> None:
     generous, tight = (estimate(100_000, minutes * 60, WORLD, 20) for minutes in (10, 2))
     assert generous.in_time

@@ -4,7 +4,7 @@ import pytest
 
 from tests.unit.worker_ami.metadata import INSTANCE, MetadataService
 from worker_ami.worker import imds
-from worker_ami.worker.imds import InstanceMetadata, InstanceMetadataError, instance_id
+from worker_ami.worker.imds import InstanceMetadata, InstanceMetadataError, instance_id, launch_place
 
 
 def test_the_id_is_asked_for_with_a_token(service: MetadataService) -> None:
@@ -48,3 +48,18 @@ def test_a_token_that_has_ended_is_renewed(service: MetadataService) -> None:
     service.token = "another token"
     assert metadata.get("instance-id") == INSTANCE
     metadata.close()
+
+
+@pytest.mark.parametrize(
+    ("told", "place"), [({"ami-launch-index": "7"}, 7), ({"ami-launch-index": "<html>"}, 0), ({}, 0)]
+)
+def test_the_place_in_its_launch_is_the_first_unless_the_service_says_another(
+    service: MetadataService, told: dict[str, str], place: int
+) -> None:
+    service.notices = told
+    assert launch_place(InstanceMetadata(service.environment)) == place
+
+
+def test_without_an_answer_a_worker_stays_as_long_as_the_first(service: MetadataService) -> None:
+    service.token_status = 403
+    assert launch_place(InstanceMetadata(service.environment)) == 0
