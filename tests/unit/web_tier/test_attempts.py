@@ -1,3 +1,4 @@
+import os
 import re
 import sqlite3
 import subprocess
@@ -103,7 +104,8 @@ def test_the_attempt_of_a_process_that_was_killed_is_taken_over_at_once(
     with in_another_process(tmp_path / "store.sqlite3", clock, "die") as killed:
         assert killed.stdout is not None
         batch = killed.stdout.read().strip()
-        # Not waited for yet, it is a zombie.
+        # Its output closes before it is dead. Not reaped yet, it is a zombie.
+        os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)
         with attempts.attempt("k") as heir:
             assert heir.batch == batch
 

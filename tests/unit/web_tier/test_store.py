@@ -278,7 +278,7 @@ class Tallies(RuleBasedStateMachine):
     def queue(self, name: str) -> None:
         self.store.mark_queued([name])
 
-    @rule(name=images, state=st.sampled_from(State))
+    @rule(name=images, state=st.sampled_from([State.RECEIVING, State.QUEUED]))
     def refuse(self, name: str, state: State) -> None:
         self.store.refuse(name, Failure(code=ErrorCode.NOT_STORED), 3.0, state=state)
 
