@@ -18,7 +18,7 @@ from scaling_lambda.fleet import VIEW_SETTLES
 from scaling_lambda.metrics import emit
 from scaling_lambda.settings import Settings
 from scaling_lambda.wake import first_sent
-from scaling_lambda.watch import has_work, is_missing_work, is_unsettled, watch
+from scaling_lambda.watch import SOON_SECONDS, has_work, is_missing_work, is_unsettled, watch
 
 # Read at import: Chalice needs the names to deploy, and a wrong setting must stop the deployment.
 settings = Settings.load()
@@ -62,7 +62,7 @@ def _evaluate(trigger: str, at_least: int = 0, woken_at: datetime | None = None)
 def _until_settled(evaluate: Callable[[], Report], again: Callable[[Report], bool] = is_unsettled) -> Report:
     """The last report: what another's launch kept this one from is not left to the next minute."""
     settles = VIEW_SETTLES.total_seconds()
-    return watch(evaluate, clock, again=again, for_seconds=settles, poll_seconds=settings.poll_seconds)[-1]
+    return watch(evaluate, clock, again=again, for_seconds=settles, poll_seconds=SOON_SECONDS)[-1]
 
 
 def _when(trigger: str, register: Handler) -> Handler:

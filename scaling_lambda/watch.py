@@ -7,6 +7,10 @@ from scaling_lambda.clock import Clock
 from scaling_lambda.evaluate import Report
 from scaling_lambda.fleet import Observation, State
 
+# Between two looks while somebody waits for the first: a look costs two requests, and SQS's counts are a second or two
+# late.
+SOON_SECONDS = 1.0
+
 
 def has_work(report: Report) -> bool:
     """Whether there is a backlog, or an instance that is not to stay as it is.

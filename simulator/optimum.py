@@ -1,6 +1,7 @@
-"""What a scaler could do that knows the future: a bound on cost, to measure the others by."""
+"""The least that any scaler could pay: a bound from below, to measure the others by."""
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,22 +9,76 @@ from numpy.typing import NDArray
 from simulator.workloads import Workload
 from simulator.world import World
 
+# Arrivals of so few seconds are one moment: who comes for the first image is there for all.
+_MOMENT = 2.0
 
-def least_cost(workload: Workload, world: World, within: float, *, from_zero: bool = False) -> float:
+
+def least_cost(workload: Workload, world: World, within: float, *, ahead: bool = False) -> float:
     """The least US dollars for which each image can be answered `within` so many seconds of its arrival.
 
-    A bound from below, the larger of two. Work: as many instances as the densest stretch of arrivals demands, each
-    billed for what its boot bills and for its share of all work, and for a minute at least. Presence: some instance
-    must run at least once between each image's arrival and its time, and stays on until the next or is started anew.
-    Instances are launched before they are needed, so that no boot delays an image; with `from_zero` none is before the
-    first image is there, which only makes sense of a single burst.
+    A bound for scalers that know of an image when it arrives, and of whose size and end everything is known then. They
+    boot nothing for a burst that has not come, but may keep instances since the one before. With `ahead` it is one for
+    those that know the future and launch before it; so it is for what cannot be answered in time otherwise, when
+    `within` is no longer than a boot, and for arrivals that have no pauses.
+
+    Args:
+        workload: the arrivals.
+        world: boot, speed and price of instances.
+        within: seconds from an image's arrival to its answer.
+        ahead: whether instances may be launched before the images that they are for.
     """
-    boot = max(0.0, world.boot[0] - world.pending) + world.worker_start
-    time = within - world.overhead - (world.boot[0] + world.worker_start if from_zero else 0.0)
-    time = max(time, 1 / world.images_per_second)
+    foreseen = _bound(workload, world, within, boot=0.0)
+    if ahead or within - world.overhead <= world.boot[0] + world.worker_start:
+        return foreseen
+    parts = _parts(workload, world, within)
+    return max(foreseen, sum(_unforeseen(part, world, within, pause) for pause, part in parts))
+
+
+def _parts(workload: Workload, world: World, within: float) -> Iterator[tuple[float, Workload]]:
+    """The stretches of arrivals with so long a pause between them that their costs can be added up, and the pauses.
+
+    A pause is what an instance would be kept for without work, less what two runs may be charged for beyond their work;
+    the first one is endless.
+    """
+    margin = within + 2 * world.least_billed + world.boot[1] + world.worker_start
+    pause, part = math.inf, list[tuple[float, int]]()
+    for at, count in workload.cohorts:
+        if part and at - part[-1][0] > margin:
+            yield pause, Workload(workload.name, tuple(part))
+            pause, part = at - part[-1][0] - margin, []
+        part.append((at, count))
+    if part:
+        yield pause, Workload(workload.name, tuple(part))
+
+
+def _unforeseen(part: Workload, world: World, within: float, pause: float) -> float:
+    """The bound of one such stretch: for a burst, the cheapest mix of instances that were kept and that are new."""
+    first = part.cohorts[0][0]
+    if part.seconds - first >= _MOMENT:
+        return _bound(part, world, within, boot=0.0)
+    boot = world.boot[0] + world.worker_start
+    by_one = max(1, math.ceil((part.seconds - first + within - world.overhead) * world.images_per_second))
+    best, kept = _bound(part, world, within, boot=boot), 1
+    while (keeping := kept * pause * world.price_a_second) < best:
+        rest = part.images - kept * by_one
+        new = _bound(Workload(part.name, ((first, rest),)), world, within, boot=boot) if rest > 0 else 0.0
+        best, kept = min(best, keeping + new), kept + 1
+    return best
+
+
+def _bound(workload: Workload, world: World, within: float, *, boot: float) -> float:
+    """The larger of two bounds, for instances that are there `boot` seconds after an image is.
+
+    Work: as many instances as the densest stretch of arrivals demands, each billed for what its boot bills and for its
+    share of all work, and for a minute at least. Presence: some instance must run at least once between each image's
+    arrival and its time, and stays on until the next or is started anew.
+    """
+    billed_boot = max(0.0, world.boot[0] - world.pending) + world.worker_start
+    time = max(within - world.overhead - boot, 1 / world.images_per_second)
     work = world.work(workload.images)
     instances = _instances(workload, world, time)
-    return max(instances * world.cost(boot + work / instances), _presence(workload, world, time, boot))
+    by_work = instances * world.cost(billed_boot + work / instances)
+    return max(by_work, _presence(workload, world, time, billed_boot))
 
 
 def _instances(workload: Workload, world: World, time: float) -> int:
@@ -56,6 +111,6 @@ def _presence(workload: Workload, world: World, time: float, boot: float) -> flo
     for last in range(len(moments)):
         # One run serves this stretch and those before it from some first one on.
         ran = np.maximum(boot, boot + moments[last] - moments[: last + 1] - time)
-        billed = np.maximum(ran, world.least_billed) * world.cost(world.least_billed) / world.least_billed
+        billed = np.maximum(ran, world.least_billed) * world.price_a_second
         least[last + 1] = np.min(least[: last + 1] + billed)
     return float(least[-1])

@@ -55,9 +55,14 @@ class World:
     # How much work a worker takes at a time in the model: short against every delay.
     batch_seconds: float = 0.5
 
+    @property
+    def price_a_second(self) -> float:
+        """US dollars an instance second."""
+        return self.price / _SECONDS_AN_HOUR
+
     def cost(self, ran: float) -> float:
         """US dollars for one uninterrupted run of `ran` billed seconds."""
-        return max(ran, self.least_billed) * self.price / _SECONDS_AN_HOUR
+        return max(ran, self.least_billed) * self.price_a_second
 
     def work(self, images: int) -> float:
         """Seconds that one instance works on so many images."""

@@ -14,7 +14,7 @@ from scaling_lambda.observe import Observer
 from scaling_lambda.policy import Limits, Policy, decide, may_send_away, still_right
 from scaling_lambda.settings import BOOT_GRACE_SECONDS, IDLE_CONFIRM_SECONDS, IDLE_MARGIN_SECONDS
 from scaling_lambda.traffic import Traffic
-from scaling_lambda.watch import has_work, is_missing_work
+from scaling_lambda.watch import SOON_SECONDS, has_work, is_missing_work
 from simulator.cloudwatch import CloudWatch
 from simulator.scalers.base import Process, Site
 
@@ -48,7 +48,8 @@ class Lambda:
         self._watch = watch
         self._poll = poll
         self._phase = phase
-        self._waking = False
+        self._wanted = False
+        self._sending = False
 
     @classmethod
     def seeds(cls, limits: Limits, phase: float | None = None) -> "Lambda":
@@ -58,7 +59,8 @@ class Lambda:
     def install(self, site: Site) -> None:
         """Begin with the schedule somewhere in its minute."""
         self._site = site
-        self._waking = False
+        self._wanted = False
+        self._sending = False
         self._limits = replace(
             self._limits,
             images_per_worker=site.images_per_worker,
@@ -72,21 +74,27 @@ class Lambda:
         site.env.process(self._schedule(somewhere if self._phase is None else self._phase))
 
     def woken(self) -> None:
-        """Look a moment later, once for all that is queued until then."""
-        if self._wakes and not self._waking:
-            self._waking = True
+        """Send a wake-up at once, or one for all that is queued until a period after the last."""
+        self._wanted = self._wakes
+        if self._wanted and not self._sending:
+            self._sending = True
+            self._site.env.process(self._send())
+
+    def _send(self) -> Process:
+        while self._wanted:
+            self._wanted = False
             self._site.env.process(self._wake())
+            yield self._site.env.timeout(_WAKE_PERIOD)
+        self._sending = False
 
     def _wake(self) -> Process:
         yield self._site.env.timeout(_WAKE_SECONDS)
         until = self._site.env.now + VIEW_SETTLES.total_seconds()
         while True:
             report = yield from self._evaluate()
-            if not is_missing_work(report) or self._site.env.now + self._poll > until:
+            if not is_missing_work(report) or self._site.env.now + SOON_SECONDS > until:
                 break
-            yield self._site.env.timeout(self._poll)
-        yield self._site.env.timeout(max(0.0, _WAKE_PERIOD - _WAKE_SECONDS - _EVALUATION_SECONDS))
-        self._waking = False
+            yield self._site.env.timeout(SOON_SECONDS)
 
     def _schedule(self, phase: float) -> Process:
         env = self._site.env

@@ -92,9 +92,12 @@ def test_a_wake_up_whose_message_sqs_does_not_count_yet_looks_again(
         send(aws, sqs, 1)
 
     monkeypatch.setattr(clock, "sleep", counted_later)
+    began = clock.now()
     with Client(app_of(handlers)) as client:
         answer = client.lambda_.invoke("on_wake", client.events.generate_sqs_event(['{"v":1}'])).payload
     assert len(answer["outcome"]["launched"]) == 1
+    # Somebody waits for this image.
+    assert clock.now() - began <= timedelta(seconds=1)
 
 
 def test_the_schedule_watches_for_most_of_its_minute_while_there_is_work(

@@ -14,7 +14,7 @@ from simulator.scalers.base import Scaler, Site
 from simulator.scalers.catalogue import catalogue
 from simulator.scalers.fixed import Fixed
 from simulator.scalers.ours import Lambda, limits
-from simulator.workloads import Workload, burst
+from simulator.workloads import Workload, burst, bursts
 from simulator.world import World
 
 WORLD = World()
@@ -148,6 +148,12 @@ def test_a_wake_up_that_comes_before_sqs_counts_its_image_costs_no_minute() -> N
     assert max(waits) < 45
 
 
+def test_a_burst_that_sqs_counts_late_or_in_part_at_first_has_all_its_workers_a_moment_later() -> None:
+    outcomes = [run(burst(10_000), ours(), WORLD, images_per_worker=SHARE, seed=seed) for seed in range(12)]
+    assert {outcome.launches for outcome in outcomes} == {9}
+    assert max(outcome.p95 for outcome in outcomes) < 38.5
+
+
 def test_the_least_cost_is_a_minute_of_one_instance_for_little_and_the_work_for_much() -> None:
     assert least_cost(burst(1), WORLD, 60) == pytest.approx(WORLD.cost(60))
     images = 1_000_000
@@ -165,14 +171,31 @@ def test_the_least_cost_of_what_comes_far_apart_is_a_minute_each_and_of_what_com
 
 def test_the_least_cost_without_foresight_is_of_more_instances_in_the_time_after_the_boot() -> None:
     images = 20_000
-    seen, unseen = (least_cost(burst(images), WORLD, 60, from_zero=late) for late in (False, True))
+    seen, unseen = (least_cost(burst(images), WORLD, 60, ahead=ahead) for ahead in (True, False))
     assert seen < unseen <= 7 * WORLD.cost(60)
+
+
+def test_the_least_cost_of_bursts_far_apart_is_that_of_each_unless_they_are_foreseen() -> None:
+    one, four = burst(5_000), bursts(5_000, 4, 600)
+    assert least_cost(four, WORLD, 36) == pytest.approx(4 * least_cost(one, WORLD, 36))
+    assert least_cost(four, WORLD, 36, ahead=True) == pytest.approx(4 * WORLD.cost(60))
+    # Sooner than anything boots: instances must be there before.
+    assert least_cost(four, WORLD, 20) == least_cost(four, WORLD, 20, ahead=True)
+
+
+@given(
+    cohorts=st.dictionaries(st.integers(0, 3000), st.integers(1, 20_000), min_size=1, max_size=6),
+    within=st.floats(1, 300),
+)
+def test_what_the_future_tells_makes_nothing_dearer(cohorts: dict[int, int], within: float) -> None:
+    workload = Workload("any", tuple((float(at), cohorts[at]) for at in sorted(cohorts)))
+    assert least_cost(workload, WORLD, within, ahead=True) <= least_cost(workload, WORLD, within)
 
 
 def test_a_large_burst_costs_little_more_than_the_least_since_few_stay_when_it_is_over() -> None:
     outcome = run(burst(100_000), ours(), WORLD, images_per_worker=SHARE)
 
-    assert outcome.cost <= 1.10 * least_cost(burst(100_000), WORLD, outcome.p95, from_zero=True)
+    assert outcome.cost <= 1.10 * least_cost(burst(100_000), WORLD, outcome.p95)
 
 
 def test_an_estimate_takes_no_more_instances_than_the_time_demands() -> None:
