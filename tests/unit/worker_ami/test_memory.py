@@ -42,6 +42,33 @@ memory.trim()
 print(json.dumps([before, freed, resident()]))
 """
 
+_KEEP = """
+import ctypes, resource, sys, threading
+from worker_ami.worker import memory
+
+if sys.argv[1:] == ["kept"]:
+    memory.keep_what_is_freed()
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+
+def images():
+    global faults
+    for image in range(21):
+        if image == 1:
+            faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        blocks = [ctypes.c_void_p(libc.malloc(9_000_000)) for _ in range(6)]
+        for block in blocks:
+            libc.memset(block, 1, 9_000_000)
+        for block in blocks:
+            libc.free(block)
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
+
+thread = threading.Thread(target=images)
+thread.start()
+thread.join()
+print(faults)
+"""
+
 
 def run(program: str, *arguments: str) -> str:
     command = [sys.executable, "-c", program, *arguments]
@@ -58,3 +85,7 @@ def test_free_memory_goes_back_to_the_machine() -> None:
 
     assert freed - before > 40_000
     assert trimmed - before < 10_000
+
+
+def test_what_a_thread_frees_serves_its_next_image() -> None:
+    assert int(run(_KEEP, "kept")) * 10 < int(run(_KEEP))

@@ -6,12 +6,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from worker_ami.worker import memory
+
 
 class TorchEngine:
     """One exported program shared by all threads; the caller's threads are the only ones that compute."""
 
     def __init__(self, program: Path) -> None:
         torch.set_num_threads(1)
+        memory.keep_what_is_freed()
         self._network = torch.export.load(program).module()
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
