@@ -80,11 +80,15 @@ class Store:
             )
 
     def refuse(self, image_id: str, failure: Failure, now: float, *, state: State = State.RECEIVING) -> None:
-        """Give up on an image that is still in this pending state; by default, one that was not queued."""
+        """Give up on an image that is still in this pending state; by default, one that was not queued.
+
+        Nothing overrules an answer, whatever state is named.
+        """
         with self.database.writing() as db:
             db.execute(
                 "UPDATE images SET state = 'refused', code = ?, detail = ?, answered = ?,"
-                " revision = (SELECT last FROM revision) WHERE id = ? AND state = ?",
+                " revision = (SELECT last FROM revision)"
+                " WHERE id = ? AND state = ? AND state IN ('receiving', 'queued')",
                 (failure.code, failure.detail, now, image_id, state),
             )
 

@@ -242,6 +242,16 @@ def test_a_batch_is_forgotten_once_it_is_old_and_empty(store: Store) -> None:
     assert store.batch_created("batch") is None
 
 
+@pytest.mark.parametrize("state", State)
+def test_no_refusal_overrules_an_answer(store: Store, state: State) -> None:
+    store.add_image(image("a"))
+    store.record([error("a")], 4.0)
+    store.refuse("a", Failure(code=ErrorCode.NOT_STORED), 5.0, state=state)
+    store.mark_queued(["a"])
+    assert store.image("a").state is State.ANSWERED  # type: ignore[union-attr] # it is there
+    assert store.counts().as_json() == {"total": 1, "done": 0, "failed": 1, "pending": 0}
+
+
 class Tallies(RuleBasedStateMachine):
     """Whatever is done to images, the counts that are kept are those that counting gives."""
 
@@ -278,7 +288,7 @@ class Tallies(RuleBasedStateMachine):
     def queue(self, name: str) -> None:
         self.store.mark_queued([name])
 
-    @rule(name=images, state=st.sampled_from([State.RECEIVING, State.QUEUED]))
+    @rule(name=images, state=st.sampled_from(State))
     def refuse(self, name: str, state: State) -> None:
         self.store.refuse(name, Failure(code=ErrorCode.NOT_STORED), 3.0, state=state)
 
