@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +67,8 @@ def _unforeseen(part: Workload, world: World, within: float, pause: float) -> fl
     return best
 
 
+# One stretch without a pause is its own only part, and both bounds of it are this one.
+@lru_cache(maxsize=16)
 def _bound(workload: Workload, world: World, within: float, *, boot: float) -> float:
     """The larger of two bounds, for instances that are there `boot` seconds after an image is.
 

@@ -82,6 +82,7 @@ def assemble(settings: WorkerSettings, instance: str, stop: threading.Event) -> 
         max_bytes=settings.max_image_bytes,
         poison_receive_count=settings.poison_receive_count,
     )
+    metadata = InstanceMetadata()
     queues = Queues(request=Queue(sqs, settings.request_queue), response=Queue(sqs, settings.response_queue))
     pipeline = Pipeline(
         queues,
@@ -89,8 +90,8 @@ def assemble(settings: WorkerSettings, instance: str, stop: threading.Event) -> 
         settings,
         stop,
         longest_seconds=classifier.longest_seconds,
-        patience=_patience(settings, launch_place(InstanceMetadata())),
-        asked_to_stay=partial(asked_to_stay, InstanceMetadata()),
+        patience=_patience(settings, launch_place(metadata)),
+        asked_to_stay=partial(asked_to_stay, metadata),
     )
     if settings.status_port:
         serve_status(settings.status_port, _state(instance, model, settings, pipeline, counts), _downloads(settings))

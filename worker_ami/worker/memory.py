@@ -20,14 +20,12 @@ def bound_arenas(threads: int) -> None:
 
     By default there are eight a core, and each keeps what a thread that waits for the network once needed.
     """
-    with contextlib.suppress(AttributeError):
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, threads + 1)
+    _call("mallopt", _M_ARENA_MAX, threads + 1)
 
 
 def trim() -> None:
     """Give the machine what is free: after a model is loaded, that is more than a copy of it."""
-    with contextlib.suppress(AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
+    _call("malloc_trim", 0)
 
 
 def keep_what_is_freed() -> None:
@@ -36,7 +34,10 @@ def keep_what_is_freed() -> None:
     An engine that allocates for each operation else gets its pages from the kernel anew for each image, all of them to
     be cleared first: a fifth of its time.
     """
+    _call("mallopt", _M_MMAP_THRESHOLD, _LARGEST)
+    _call("mallopt", _M_TRIM_THRESHOLD, _PLENTY)
+
+
+def _call(function: str, *arguments: int) -> None:
     with contextlib.suppress(AttributeError):
-        libc = ctypes.CDLL(None)
-        libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST)
-        libc.mallopt(_M_TRIM_THRESHOLD, _PLENTY)
+        getattr(ctypes.CDLL(None), function)(*arguments)
