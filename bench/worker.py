@@ -28,6 +28,7 @@ MESSAGES = 4000
 # moto keeps every message in one list, which it goes through at each receive.
 _MOTO_MESSAGES = 1500
 _LOOP = (sys.executable, "-m", "bench.worker_loop")
+_BAREST = (sys.executable, "-m", "bench.worker_barest")
 _ONE, _BOTH = Cores(), Cores((0, 1), (0, 1))
 
 
@@ -46,6 +47,8 @@ class Way:
 
 WAYS = (
     Way("pipeline"),
+    Way("nothing but computing", (*_BAREST, "computing")),
+    Way("the barest calls", (*_BAREST, "calls")),
     Way("pipeline", kind=KINDS[1]),
     Way("pipeline", cores=_BOTH),
     Way("pipeline, moto instead", moto=True),
