@@ -29,7 +29,7 @@ WORLD = World()
 # Below it two ways are called equal: chance alone moves a run by as much.
 EQUAL = 0.03
 GOAL = 1.10
-WAITS = (5.0, TOLERABLE_WAIT_SECONDS, 30.0, 50.0)
+WAITS = (5.0, 10.0, TOLERABLE_WAIT_SECONDS, 30.0, 50.0)
 HEADS = ("p50, s", "p95, s", "last, s", "cost, $", "of least", "foreseen", "idle, h", "starts", "better in both")
 IDLES = (10.0, 30.0, 45.0, 60.0, 120.0)
 

@@ -95,11 +95,11 @@ def test_an_idle_worker_says_finished_with_status_zero(environment: dict[str, st
     assert {line["instance"] for line in log} == {INSTANCE}
 
 
-def test_a_worker_that_was_not_the_first_of_its_launch_stays_idle_for_a_third_of_the_time(
+def test_a_worker_that_was_not_the_first_of_its_launch_stays_idle_for_a_sixth_of_the_time(
     environment: dict[str, str], metadata: MetadataService
 ) -> None:
     metadata.notices["ami-launch-index"] = "3"
-    status, log = end(start(environment, NOVABURST_IDLE_SECONDS="9"))
+    status, log = end(start(environment, NOVABURST_IDLE_SECONDS="18"))
     assert status == 0
     assert "idle for 3 s: finished" in [line["message"] for line in log]
 

@@ -20,7 +20,7 @@ def test_without_any_variable_the_fleet_goes_from_zero_to_twenty() -> None:
 
 
 def test_an_instance_gets_ten_seconds_of_work_unless_said_otherwise() -> None:
-    assert Settings.load({}).limits.images_per_worker == 1140
+    assert Settings.load({}).limits.images_per_worker == 2280
     eager = {"NOVABURST_TOLERABLE_WAIT_SECONDS": "2", "NOVABURST_IMAGES_PER_SECOND": "3"}
     assert Settings.load(eager).limits.images_per_worker == 6
     assert Settings.load({**eager, "NOVABURST_IMAGES_PER_WORKER": "1"}).limits.images_per_worker == 1

@@ -18,7 +18,9 @@ from simulator.workloads import Workload, burst, bursts
 from simulator.world import World
 
 WORLD = World()
-SHARE = 1140
+SHARE = 2280
+# So eager, the first minute of a stream makes a fleet that is twice as large as the stream needs.
+EAGER = SHARE // 2
 
 
 def ours() -> Lambda:
@@ -113,7 +115,7 @@ def stream(images_per_second: int, seconds: int) -> Workload:
 
 
 def test_a_steady_stream_keeps_what_it_needs_of_the_fleet_that_its_start_launched_and_waits_no_longer() -> None:
-    outcome = run(stream(200, 1800), ours(), WORLD, images_per_worker=SHARE)
+    outcome = run(stream(200, 1800), ours(), WORLD, images_per_worker=EAGER)
     assert outcome.launches == outcome.most >= 5
     # Two for all of the time, and the others for a good six minutes of it.
     assert outcome.cost < 2.2 * WORLD.cost(1800) + (outcome.most - 2) * WORLD.cost(500)
@@ -130,7 +132,7 @@ class _Misled(Lambda):
 
 def test_a_speed_that_is_set_too_high_makes_no_fleet_flap_for_long() -> None:
     slow = replace(WORLD, images_per_second=WORLD.images_per_second / 2)
-    outcome = run(stream(200, 2400), _Misled("misled", limits(idle=WORLD.idle)), slow, images_per_worker=SHARE)
+    outcome = run(stream(200, 2400), _Misled("misled", limits(idle=WORLD.idle)), slow, images_per_worker=EAGER)
     assert outcome.launches - outcome.most <= 5
     assert outcome.worst < 60
 
@@ -150,8 +152,8 @@ def test_a_wake_up_that_comes_before_sqs_counts_its_image_costs_no_minute() -> N
 
 def test_a_burst_that_sqs_counts_late_or_in_part_at_first_has_all_its_workers_a_moment_later() -> None:
     outcomes = [run(burst(10_000), ours(), WORLD, images_per_worker=SHARE, seed=seed) for seed in range(12)]
-    assert {outcome.launches for outcome in outcomes} == {9}
-    assert max(outcome.p95 for outcome in outcomes) < 38.5
+    assert {outcome.launches for outcome in outcomes} == {5}
+    assert max(outcome.p95 for outcome in outcomes) < 46
 
 
 def test_the_least_cost_is_a_minute_of_one_instance_for_little_and_the_work_for_much() -> None:
