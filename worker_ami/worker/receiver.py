@@ -17,7 +17,6 @@ log = logging.getLogger(__name__)
 
 # Receives may fail this long before the worker ends with an error: a machine that gets no work must not live on.
 _FAILING_SECONDS = 120
-_LONGEST_PAUSE_SECONDS = 15
 
 
 class ReceiveError(RuntimeError):
@@ -55,7 +54,6 @@ class Receiver:
         self._leaving = threading.Event()
         self._sent_away = threading.Event()
         self._failing_since: float | None = None
-        self._pause = 1.0
 
     def run(self) -> None:
         """Receive until `stop` is set, or set it when nothing is held, nothing came, and the last poll was empty.
@@ -102,7 +100,8 @@ class Receiver:
             self._failed(error)
             return 0
         self._held.add(messages, room)
-        self._failing_since, self._pause = None, 1.0
+        self._failing_since = None
+        self._polls.succeeded()
         if messages:
             self._take(messages)
         elif self._may_end():
@@ -134,6 +133,7 @@ class Receiver:
             self._failing_since = now
         if now - self._failing_since >= _FAILING_SECONDS:
             raise ReceiveError(f"{self._queue.name}: nothing but errors for {_FAILING_SECONDS} s") from error
-        log.warning("receive failed, again in %.0f s: %s", self._pause, error)
-        self._stop.wait(self._pause)
-        self._pause = min(2 * self._pause, _LONGEST_PAUSE_SECONDS)
+        # With several receivers one pauses for all of them.
+        if (seconds := self._polls.failing()) is not None:
+            log.warning("receive failed, again in %.1f s: %s", seconds, error)
+            self._polls.pause(self._stop, seconds)
