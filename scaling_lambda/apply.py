@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scaling_lambda.fleet import LEAVE_TAG, MARK_TAG, STANDBY_TAG, WARM_TAG, Action, Mark, Observation
-from scaling_lambda.launch import SHORT_CAPACITY, Places, error_code, launch
+from scaling_lambda.launch import SHORT_CAPACITY, Launcher, error_code
 from scaling_lambda.policy import Plan
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Outcome:
     failures: list[str] = field(default_factory=list)
 
 
-def apply(plan: Plan, observation: Observation, ec2: "EC2Client", places: Places) -> Outcome:
+def apply(plan: Plan, observation: Observation, ec2: "EC2Client", launcher: Launcher) -> Outcome:
     """Do what the plan says. One item that fails does not stop the others; the next evaluation sees it again."""
     outcome = Outcome()
     if plan.start:
@@ -46,7 +46,7 @@ def apply(plan: Plan, observation: Observation, ec2: "EC2Client", places: Places
     # Whatever does not start is launched anew, and at once.
     wanted = plan.launch + len(plan.start) - len(outcome.started)
     if wanted > 0:
-        launched = launch(wanted, observation, ec2, places)
+        launched = launcher.launch(wanted, observation)
         outcome.launched += launched.ids
         outcome.short += launched.short
         outcome.deferred += launched.deferred

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from scaling_lambda.apply import Outcome, apply
 from scaling_lambda.clock import Clock
 from scaling_lambda.fleet import Observation
+from scaling_lambda.launch import Launcher, retry_no_shortage
 from scaling_lambda.observe import Observer
 from scaling_lambda.policy import Plan, decide, may_send_away, priced, still_right
 from scaling_lambda.settings import Settings
@@ -54,6 +55,8 @@ class Evaluator:
     ) -> None:
         self._settings = settings
         self._ec2 = ec2
+        retry_no_shortage(ec2)
+        self._launcher = Launcher(ec2, settings.places)
         self._clock = clock
         self._observer = Observer(sqs, ec2, settings.request_queue, settings.prefix)
         self._traffic = Traffic(cloudwatch, settings.request_queue)
@@ -78,5 +81,5 @@ class Evaluator:
         if plan.terminate:
             confirmed = still_right(plan, self._observer.counts(), observation)
             plan = priced(replace(plan, terminate=confirmed), observation, self._settings.limits.prices)
-        outcome = apply(plan, observation, self._ec2, self._settings.places)
+        outcome = apply(plan, observation, self._ec2, self._launcher)
         return Report(observation, plan, outcome)

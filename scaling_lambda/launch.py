@@ -5,9 +5,9 @@ success (MinCount 1), and its client token is refused when another evaluation ha
 is what keeps overlapping evaluations below the maximum. Trying the next type or zone is then a loop of our own.
 """
 
-import hashlib
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scaling_lambda.fleet import FLEET_TAG, SIZE_TAG, Observation, State
+from scaling_lambda.tokens import Tokens
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
@@ -42,11 +43,10 @@ _TOKEN_TAKEN = "IdempotentParameterMismatch"  # noqa: S105 - an error code of EC
 # The token was used, and its instances are gone already.
 _TOKEN_SPENT = "IdempotentInstanceTerminated"  # noqa: S105 - an error code of EC2
 _GONE = frozenset({State.SHUTTING_DOWN, State.TERMINATED})
-# EC2 keeps a client token for a day or more after its instances ended, but forgets the instances within about an hour;
-# the hour keeps apart the launches from one view of the fleet, an empty one say, that recurs during the day.
-_TOKEN_HOUR = "%Y-%m-%dT%H"  # noqa: S105 - a time format
 # How often the same view may recur within the hour.
 _TOKENS_TO_TRY = 4
+# So long may one launch ask place after place: the rest of an evaluation, and the Lambda's next looks, wait for it.
+_SECONDS = 8.0
 # What people find the workers by in the console.
 INSTANCE_NAME = "app-tier-instance"
 # Interrupted ones are terminated, not stopped: a one-time request's instance cannot be started again.
@@ -111,46 +111,88 @@ class _Place:
         return request
 
 
-def launch(wanted: int, observation: Observation, ec2: "EC2Client", places: Places) -> Launched:
-    """Launch as many of `wanted` as there is room for; what is missing is left to the next evaluation."""
-    result = Launched()
-    known = {instance.id for instance in observation.instances}
-    spot_is_allowed = True
-    for place in _in_order(places):
-        missing = wanted - len(result.ids)
-        if missing <= 0:
-            break
-        if place.spot and not spot_is_allowed:
-            continue
-        try:
-            got = _run(ec2, place.request(places, missing, len(known)), known, observation.at)
-        except (ClientError, BotoCoreError) as error:
-            code = error_code(error)
-            if code in SHORT_CAPACITY:
-                result.short.append(f"{code} for {place}")
-                continue
-            if code == _NO_SPOT_ROLE:
-                result.failures.append(f"launch of {missing} as {place}: {error}")
-                spot_is_allowed = False
-                continue
-            if code == _TOKEN_TAKEN:
-                result.deferred.append(f"launch of {missing}: another evaluation is launching already")
-            else:
-                result.failures.append(f"launch of {missing}: {error}")
-            break
-        result.ids += got
-        known |= set(got)
-    return result
+class Launcher:
+    """Launches for one fleet. One place after the other is asked, each once: the next place, or look, is the retry.
 
-
-def client_token(instance_ids: Iterable[str], at: datetime, attempt: int = 0) -> str:
-    """The idempotency token of a launch on top of these instances, which must include those already terminated.
-
-    Equal views of the fleet give equal tokens, whatever number each evaluation wants: the second to come gets the
-    first one's instances back, or is refused. Each launch changes the view, and with it the token.
+    Kept between evaluations, it knows what the last ones were refused.
     """
-    view = "\n".join([at.strftime(_TOKEN_HOUR), str(attempt), *sorted(instance_ids)])
-    return hashlib.sha256(view.encode()).hexdigest()
+
+    def __init__(self, ec2: "EC2Client", places: Places, clock: Callable[[], float] = time.monotonic) -> None:
+        self._ec2 = ec2
+        self._places = places
+        self._clock = clock
+        self._tokens = Tokens()
+        # Where the last launch ran out of time, and the next one begins.
+        self._begin = 0
+
+    def launch(self, wanted: int, observation: Observation) -> Launched:
+        """Launch as many of `wanted` as there is room for; what is missing is left to the next evaluation."""
+        result = Launched()
+        known = {instance.id for instance in observation.instances}
+        spot_is_allowed, end = True, self._clock() + _SECONDS
+        places = list(_in_order(self._places))
+        begin, self._begin = self._begin, 0
+        for number, place in enumerate(places[begin:] + places[:begin], start=begin):
+            missing = wanted - len(result.ids)
+            if missing <= 0:
+                break
+            if self._clock() >= end:
+                self._begin = number % len(places)
+                break
+            if place.spot and not spot_is_allowed:
+                continue
+            try:
+                got = self._run(place, missing, known, observation.at)
+            except (ClientError, BotoCoreError) as error:
+                code = error_code(error)
+                if code in SHORT_CAPACITY:
+                    result.short.append(f"{code} for {place}")
+                    continue
+                if code == _NO_SPOT_ROLE:
+                    result.failures.append(f"launch of {missing} as {place}: {error}")
+                    spot_is_allowed = False
+                    continue
+                if code == _TOKEN_TAKEN:
+                    result.deferred.append(f"launch of {missing}: another evaluation is launching already")
+                else:
+                    result.failures.append(f"launch of {missing}: {error}")
+                break
+            result.ids += got
+            known |= set(got)
+        return result
+
+    def _run(self, place: _Place, count: int, known: set[str], at: datetime) -> list[str]:
+        """The ids of the instances launched there, or launched by the evaluation that came first with the token."""
+        request = place.request(self._places, count, len(known))
+        for attempt in range(_TOKENS_TO_TRY):
+            token = self._tokens.token(str(place), known, at, attempt)
+            try:
+                answer = self._ec2.run_instances(**request, ClientToken=token)
+            except ClientError as error:
+                code = error_code(error)
+                if code in SHORT_CAPACITY:
+                    self._tokens.refused(token, at)
+                elif code == _TOKEN_TAKEN:
+                    self._tokens.taken(token, at)
+                if code != _TOKEN_SPENT or attempt == _TOKENS_TO_TRY - 1:
+                    raise
+                continue
+            living = [i["InstanceId"] for i in answer["Instances"] if State(i["State"]["Name"]) not in _GONE]
+            if living:
+                return living
+        return []
+
+
+def retry_no_shortage(ec2: "EC2Client") -> None:
+    """Have the client raise a lack of capacity at once. EC2 calls it a fault of its own, which botocore would retry."""
+
+    def raise_it(response: tuple[object, dict[str, Any]] | None, operation: Any, **_: object) -> None:
+        parsed = response[1] if response else {}
+        if parsed.get("Error", {}).get("Code") in SHORT_CAPACITY:
+            raise ClientError(parsed, operation.name)  # type: ignore[arg-type] # as botocore itself does
+
+    for name in ("RunInstances", "StartInstances"):
+        ec2.meta.events.register(f"needs-retry.ec2.{name}", raise_it)
 
 
 def error_code(error: Exception) -> str:
@@ -166,19 +208,3 @@ def _in_order(places: Places) -> Iterator[_Place]:
     for spot in (True, False) if places.spot else (False,):
         for instance_type, subnet in itertools.product(places.instance_types or (None,), places.subnets or (None,)):
             yield _Place(instance_type, subnet, spot)
-
-
-def _run(ec2: "EC2Client", request: dict[str, Any], known: set[str], at: datetime) -> list[str]:
-    """The ids of the instances launched by this request, or launched by the one that came first with its token."""
-    for attempt in range(_TOKENS_TO_TRY):
-        token = client_token(known, at, attempt)
-        try:
-            answer = ec2.run_instances(**request, ClientToken=token)
-        except ClientError as error:
-            if error_code(error) != _TOKEN_SPENT or attempt == _TOKENS_TO_TRY - 1:
-                raise
-            continue
-        living = [i["InstanceId"] for i in answer["Instances"] if State(i["State"]["Name"]) not in _GONE]
-        if living:
-            return living
-    return []

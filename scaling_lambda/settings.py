@@ -17,8 +17,8 @@ T = TypeVar("T")
 TRIGGERS = ("alarm", "schedule", "wake")
 # Measured end to end with Pillow and ONNX Runtime: 57 images a second and core, two cores an instance (c6i.large).
 IMAGES_PER_SECOND = 114.0
-# How long a user waits without complaint: somewhat less than the boot, of which a minute is paid for in any case. AWS's
-# "acceptable backlog per instance" is this wait times the speed above (docs/scaling.md, *Choosing settings by the model*):
+# How long a user waits without complaint, chosen by the model (docs/scaling.md): less than the boot before it. AWS's
+# "acceptable backlog per instance" is this wait times the speed above:
 # https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-using-sqs-queue.html
 TOLERABLE_WAIT_SECONDS = 20.0
 # The workers' own idle time (infra/template.yaml's IdleSeconds). The net must come later than the worker itself.

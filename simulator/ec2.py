@@ -132,15 +132,20 @@ class Ec2:
                 yield {"Reservations": [{"Instances": [_describe(machine, seen_at)]}]}
 
     def run_instances(self, **request: Any) -> Any:
-        """RunInstances: MinCount is 1; a token that was used gets the same instances, or is refused."""
+        """RunInstances: MinCount is 1; a token that was used gets the same instances, or is refused.
+
+        A launch that is refused for want of capacity has used its token as well.
+        """
         now, token = self._clock(), request.pop("ClientToken")
         if token in self._tokens:
             first, machines = self._tokens[token]
             if first != request:
                 raise _refusal("IdempotentParameterMismatch", "RunInstances")
-            if all(machine.ended_at is not None for machine in machines):
+            if machines and all(machine.ended_at is not None for machine in machines):
                 raise _refusal("IdempotentInstanceTerminated", "RunInstances")
-            return {"Instances": [_describe(machine, now) for machine in machines]}
+            if machines:
+                return {"Instances": [_describe(machine, now) for machine in machines]}
+        self._tokens[token] = (request, [])
         count = 0 if self.is_short() else min(request["MaxCount"], self.room - len(self.active()))
         if count <= 0:
             raise _refusal("InsufficientInstanceCapacity", "RunInstances")

@@ -41,7 +41,7 @@ def set_state(instance: Instance, state: tuple[int, str]) -> None:
 
 
 def _a_client_token_launches_once() -> None:
-    # Why: moto ignores the token, so a retried or doubled launch makes twice the fleet.
+    # Why: moto ignores the token, so a retried or doubled launch makes twice the fleet. One that failed used it, too.
     launched: dict[tuple[str, str, str], tuple[dict[str, Any], Any]] = {}
 
     @replace(InstanceResponse, "run_instances")
@@ -50,12 +50,14 @@ def _a_client_token_launches_once() -> None:
         key = (self.current_account, self.region, token)
         wanted = {name: value for name, value in self._get_params().items() if name not in _NOT_COMPARED}
         with _launching:
-            if key not in launched:
+            first, answer = launched.get(key, (wanted, None))
+            if first == wanted and answer is None:
+                if token:
+                    launched[key] = (wanted, None)
                 answer = original(self)
                 if token:
                     launched[key] = (wanted, answer)
                 return answer
-            first, answer = launched[key]
         if first != wanted:
             raise EC2ClientError(
                 "IdempotentParameterMismatch",

@@ -9,7 +9,7 @@ import simpy
 from scaling_lambda.apply import apply
 from scaling_lambda.evaluate import Report
 from scaling_lambda.fleet import VIEW_SETTLES, Observation
-from scaling_lambda.launch import Places
+from scaling_lambda.launch import Launcher, Places
 from scaling_lambda.observe import Observer
 from scaling_lambda.policy import Limits, Policy, decide, may_send_away, still_right
 from scaling_lambda.settings import BOOT_GRACE_SECONDS, IDLE_CONFIRM_SECONDS, IDLE_MARGIN_SECONDS
@@ -68,6 +68,7 @@ class Lambda:
             maximum=site.maximum,
         )
         self._observer = Observer(None, site.ec2, "queue", "fleet")  # type: ignore[arg-type] # the model's own EC2
+        self._launcher = Launcher(site.ec2, Places("worker", "fleet"))  # type: ignore[arg-type] # as above
         metrics = CloudWatch(lambda: site.env.now, site.queue, lambda: float(site.random.uniform(*site.world.metrics)))
         self._traffic = Traffic(metrics, "queue")  # type: ignore[arg-type] # as above
         somewhere = float(site.random.uniform(0, _MINUTE))
@@ -117,7 +118,7 @@ class Lambda:
         plan = decide(observation, self._limits)
         yield site.env.timeout(_EVALUATION_SECONDS)
         plan = replace(plan, terminate=still_right(plan, site.counts(), observation))
-        outcome = apply(plan, observation, site.ec2, Places("worker", "fleet"))  # type: ignore[arg-type] # as above
+        outcome = apply(plan, observation, site.ec2, self._launcher)  # type: ignore[arg-type] # as above
         return Report(observation, plan, outcome)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scaling_lambda.apply import apply
 from scaling_lambda.departure import MINUTE, UTILISATION
 from scaling_lambda.fleet import LEAVE_TAG, Counts, Minute, Observation
-from scaling_lambda.launch import Places
+from scaling_lambda.launch import Launcher, Places
 from scaling_lambda.observe import Observer
 from scaling_lambda.policy import Limits, Policy, decide
 from scaling_lambda.reserve import Reserve
@@ -38,7 +38,7 @@ def observe(ec2: Any, counts: Counts) -> Observation:
 
 def act(ec2: Any, counts: Counts, limits: Limits = LIMITS) -> Any:
     observation = observe(ec2, counts)
-    return apply(decide(observation, limits), observation, ec2, PLACES)
+    return apply(decide(observation, limits), observation, ec2, Launcher(ec2, PLACES))
 
 
 # No deadline, for the same reason as below.
@@ -82,7 +82,7 @@ def test_plans_made_at_the_same_moment_and_applied_in_any_order_never_pass_the_m
         plans.append((decide(observation, LIMITS), observation))
     order.shuffle(plans)
     for plan, observation in plans:
-        apply(plan, observation, ec2, PLACES)
+        apply(plan, observation, ec2, Launcher(ec2, PLACES))
     assert ec2.most <= 20
 
 
@@ -109,7 +109,7 @@ def test_a_launch_seen_without_the_one_before_it_adds_nothing(new_ec2: Any) -> N
     assert decide(replace(observation, instances=observation.instances[:12]), LIMITS).launch == 8
     # On that view the second launch was made: its token is spent, and with another number it is refused.
     unseen = replace(observation, instances=observation.instances[:12])
-    outcome = apply(decide(unseen, LIMITS), unseen, ec2, PLACES)
+    outcome = apply(decide(unseen, LIMITS), unseen, ec2, Launcher(ec2, PLACES))
     assert (outcome.launched, len(outcome.deferred)) == ([], 1)
 
 
@@ -142,7 +142,7 @@ def test_the_start_of_one_that_stands_by_tells_nothing_of_the_fleets_size_today(
 def test_a_lambda_that_dies_between_launch_and_return_costs_nothing_but_a_look(new_ec2: Any) -> None:
     ec2 = new_ec2()
     observation = observe(ec2, Counts(100, 0, 0))
-    apply(decide(observation, LIMITS), observation, ec2, PLACES)
+    apply(decide(observation, LIMITS), observation, ec2, Launcher(ec2, PLACES))
     # Its answer is lost, and Lambda's own retry decides again, on a read that does not show the launch yet.
     ec2.lag = 5
     assert len(act(ec2, Counts(100, 0, 0)).launched) == 20
@@ -181,7 +181,7 @@ def test_evaluations_side_by_side_on_stale_reads_send_away_the_surplus_and_nobod
         present = ec2.moment().replace(second=0, microsecond=0)
         minutes = tuple(Minute(present - ago * MINUTE, sent, 0) for ago in (3, 2, 1))
         observation = replace(observe(ec2, Counts(1, 2, 0)), minutes=minutes)
-        apply(decide(observation, LIMITS), observation, ec2, PLACES)
+        apply(decide(observation, LIMITS), observation, ec2, Launcher(ec2, PLACES))
     left = [machine for machine in ec2.machines if machine.tagged(LEAVE_TAG, ec2.now)]
     assert len(ec2.active()) == workers
     assert len(left) == max(0, workers - needed)
