@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 # As novaburst.aws: five attempts and bounded waits, within the time for which a message is hidden.
 _RETRIES = 4
 _RETRYING = timedelta(seconds=40)
+# obstore is not told when credentials end, and asks boto3 anew five minutes before this is over: each minute, then.
+# boto3 renews those of a role ten minutes before their end at the latest.
+_CREDENTIALS = timedelta(minutes=6)
 _CLIENT: "ClientConfig" = {"connect_timeout": "5s", "timeout": "30s", "allow_http": True}
 
 
@@ -63,7 +66,7 @@ class Storage:
         endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
         self._store = S3Store(
             name,
-            credential_provider=Boto3CredentialProvider(session),
+            credential_provider=Boto3CredentialProvider(session, ttl=_CREDENTIALS),
             client_options=_CLIENT,
             retry_config={"max_retries": _RETRIES, "retry_timeout": _RETRYING},
             **({"endpoint": endpoint} if endpoint else {"virtual_hosted_style_request": True}),

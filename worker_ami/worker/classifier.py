@@ -3,6 +3,7 @@
 import math
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -18,6 +19,7 @@ from worker_ami.worker.engines import Engine
 from worker_ami.worker.guesses import top_guesses
 from worker_ami.worker.model import Model
 from worker_ami.worker.preprocessing import prepare
+from worker_ami.worker.refusal import ImageRefusedError
 
 # A large JPEG is decoded at a scale that leaves its short side at least this many times the model's own size, so that
 # the model's resampling and not the JPEG's decides what it sees.
@@ -91,7 +93,11 @@ class Classifier:
         with self._arrived:
             self._waiting.append(job)
             self._arrived.notify()
-        return job.seen.result()
+        try:
+            return job.seen.result()
+        finally:
+            # An error keeps this frame, which would keep the job, which keeps the error.
+            del job
 
     def longest_seconds(self) -> float:
         """How long the image that has been computed for longest is being computed; 0 when there is none."""
@@ -100,14 +106,17 @@ class Classifier:
 
     def _run(self) -> None:
         while True:
-            group = self._next_group()
-            for step in (self._decode, self._infer, self._guess):
-                for job in group:
-                    if not job.seen.done():
-                        self._do(step, job)
+            # Nothing of a group stays here while the next one is waited for.
+            self._work_on(self._next_group())
+
+    def _work_on(self, group: list[_Job]) -> None:
+        for step in (self._decode, self._infer, self._guess):
             for job in group:
                 if not job.seen.done():
-                    job.seen.set_result(Classified(job.guesses, job.decode_ms, job.infer_ms))
+                    self._do(step, job)
+        for job in group:
+            if not job.seen.done():
+                job.seen.set_result(Classified(job.guesses, job.decode_ms, job.infer_ms))
 
     def _next_group(self) -> list[_Job]:
         with self._arrived:
@@ -125,7 +134,7 @@ class Classifier:
             failure = error
         del self._began[threading.get_ident()]
         if failure is not None:
-            job.seen.set_exception(failure)
+            job.seen.set_exception(_bare(failure))
 
     def _decode(self, job: _Job) -> None:
         began = time.perf_counter()
@@ -141,3 +150,15 @@ class Classifier:
 
     def _guess(self, job: _Job) -> None:
         job.guesses = top_guesses(job.logits, self._model.labels)
+
+
+def _bare(error: BaseException) -> BaseException:
+    """The error without the frames that it came through, nor its cause: an unexpected one says these in a note.
+
+    Those hold the image, as far as it was decoded, and the job, which holds the error: only the collector of cycles
+    would free them, and that counts objects. Forty damaged images of 64 megapixels kept 7 GB.
+    """
+    if not isinstance(error, ImageRefusedError | MemoryError):
+        error.add_note("".join(traceback.format_exception(error)))
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)

@@ -8,7 +8,7 @@ Every kind of image has one treatment. What it is, its bytes say and never its n
     EXIF orientation, any format        applied; broken EXIF is ignored
     palette, grey, bilevel              to RGB
     alpha, transparent colours          on white
-    16-bit grey (PNG, TIFF)             scaled to 8 bits
+    grey of 12 and 16 bits (PNG, TIFF)  scaled to 8 bits
     16-bit colour (PNG)                 its high bytes
     32-bit and float grey (TIFF)        stretched from its own range; what is not finite counts as 0
     interlaced PNG                      as any other
@@ -163,12 +163,22 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode.startswith("I;16"):
-        return _grey(np.asarray(image).astype(np.float32) / 257)
+        return _grey(np.asarray(image).astype(np.float32) * (255 / _white(image)))
     if image.mode in ("I", "F"):
         return _grey(_stretched(np.asarray(image)))
     if image.has_transparency_data:
         return _on_white(image.convert("RGBA"))
     return image.convert("RGB")
+
+
+def _white(image: Image.Image) -> int:
+    """The largest value that a sample of grey can have: Pillow leaves those of a TIFF of 12 bits as they are."""
+    bits = (
+        image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (16,))[0]
+        if isinstance(image, TiffImagePlugin.TiffImageFile)
+        else 16
+    )
+    return int(2**bits - 1)
 
 
 def _stretched(values: "np.ndarray[tuple[int, ...], np.dtype[np.int32 | np.float32]]") -> np.ndarray:

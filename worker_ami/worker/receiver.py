@@ -125,7 +125,9 @@ class Receiver:
 
     def _wait_seconds(self) -> int:
         idle = self._held.idle_seconds()
-        return max(1, min(self._poll_seconds, math.ceil(self._patience(idle) - idle)))
+        left = self._patience(idle) - idle
+        # One that stays although its time is over asks no more often than before.
+        return min(self._poll_seconds, max(1, math.ceil(left))) if left > 0 else self._poll_seconds
 
     def _failed(self, error: Exception) -> None:
         now = self._clock()

@@ -1,12 +1,17 @@
 """The quick way to S3 behaves as boto3's, but for the time it takes."""
 
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import boto3
+import botocore.session
 import pytest
+from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import CredentialRetrievalError
 from moto.server import ThreadedMotoServer
 
+from novaburst import storage as storage_module
 from novaburst.objects import ObjectMissingError, ObjectTooLargeError
 from novaburst.storage import Storage, StorageError
 
@@ -81,3 +86,32 @@ def test_credentials_that_cannot_be_had_now_are_a_failure_of_s3_and_not_of_the_i
         storage.get("one.json")
     with pytest.raises(StorageError, match="not now"):
         storage.put("one.json", b"", content_type="text/plain")
+
+
+def test_credentials_that_a_role_renews_are_taken_up_while_the_old_ones_are_still_good(
+    storage: Storage, endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.put("one.json", b"{}", content_type="application/json")
+    given: list[str] = []
+
+    def role() -> dict[str, str]:
+        given.append(f"key {len(given)}")
+        # boto3 renews them in their last fifteen minutes if it can, and in the last ten at any rate.
+        end = datetime.now(UTC) + timedelta(minutes=10)
+        return {"access_key": given[-1], "secret_key": "s", "token": "t", "expiry_time": end.isoformat()}
+
+    # obstore asks anew five minutes before the time that it is given is over.
+    assert timedelta(minutes=5) < storage_module._CREDENTIALS < timedelta(minutes=5 + 9)
+    monkeypatch.setattr(storage_module, "_CREDENTIALS", timedelta(minutes=5, seconds=1))
+    session = botocore.session.get_session()
+    session._credentials = RefreshableCredentials.create_from_metadata(role(), role, "iam-role")
+    renewed = Storage(
+        BUCKET, boto3.Session(botocore_session=session, region_name="us-east-1"), {"AWS_ENDPOINT_URL": endpoint}
+    )
+    renewed.get("one.json")
+    asked = len(given)
+    renewed.get("one.json")
+    assert len(given) == asked
+    time.sleep(1.2)
+    renewed.get("one.json")
+    assert len(given) > asked

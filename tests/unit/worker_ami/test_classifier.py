@@ -1,5 +1,6 @@
 """Each file gets its own answer or its own error, whatever shares its group; what lasts is seen to last."""
 
+import gc
 import io
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -111,6 +112,33 @@ def test_what_waits_is_shared_among_the_threads() -> None:
             assert time.monotonic() < deadline, "one thread took all, and the other has nothing to do"
             time.sleep(0.005)
         engine.go_on.set()
+
+
+@pytest.mark.parametrize("damage", ["cut short", "not an image", "no answer of the engine"])
+def test_nothing_of_a_refused_image_stays_in_memory(damage: str) -> None:
+    engine = Shades()
+    engine.go_on.set()
+    classifier = Classifier(MODEL, engine, LIMITS, threads=1)
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
+    content = io.BytesIO()
+    Image.fromarray(noise).save(content, "PNG")
+    data = {"cut short": content.getvalue()[:-1000], "not an image": WRONG}.get(damage) or image(FAULTY)
+    gc.collect()
+    # The collector of cycles counts objects: some damaged images can fill the memory before it thinks of them.
+    gc.disable()
+    try:
+        before = _large_objects()
+        for _ in range(3):
+            with pytest.raises((ImageRefusedError, RuntimeError)):
+                classifier.classify(bytes(bytearray(data)))
+        assert _large_objects() == before
+    finally:
+        gc.enable()
+
+
+def _large_objects() -> int:
+    # The job holds the file and what was prepared of it, as an array.
+    return sum(isinstance(found, Image.Image) or type(found).__name__ == "_Job" for found in gc.get_objects())
 
 
 def test_an_image_that_is_being_computed_is_timed_while_it_is_and_no_longer() -> None:

@@ -129,6 +129,15 @@ def test_sixteen_bit_grey_is_scaled_not_clipped_to_white(format: str) -> None:
     assert centre(read(stored(grey, format))) == (128, 128, 128)
 
 
+def test_grey_of_twelve_bits_is_scaled_as_well() -> None:
+    # Two samples of 0x800 in three bytes. Pillow does not write such files, which microscopes do.
+    data = bytes([0x80, 0x08, 0x00]) * (40 * 30 // 2)
+    fields = {256: 40, 257: 30, 258: 12, 259: 1, 262: 1, 273: 8 + 2 + 12 * 9 + 4, 277: 1, 278: 30, 279: len(data)}
+    directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in fields.items())
+    file = b"II*\0" + struct.pack("<IH", 8, len(fields)) + directory + bytes(4) + data
+    assert centre(read(file)) == (128, 128, 128)
+
+
 def test_grey_of_32_bits_or_of_floats_is_stretched_from_its_own_range() -> None:
     ramp = np.linspace(-5.0, 5.0, 256, dtype=np.float32).reshape(16, 16)
     assert np.asarray(read(stored(Image.fromarray(ramp), "TIFF")))[..., 0].ravel().tolist() == list(range(256))
