@@ -218,7 +218,8 @@ def estimate_command(
         prices = Prices() if prices_file is None else Prices.load(prices_file)
     except PricesError as error:
         raise click.ClickException(str(error)) from error
-    found = estimate(images, within * 60, world, max_workers or deployment.maximum)
+    maximum = max_workers or deployment.maximum
+    found = estimate(images, within * 60, world, maximum)
     outcome = found.outcome
     fleet = Fleet(outcome.cost, outcome.cost / world.price, outcome.finished + world.idle)
     burst_bill = of_burst(Uploads(images, image_kilobytes * 1000, retention_days), fleet, prices)
@@ -229,7 +230,9 @@ def estimate_command(
     else:
         _print_estimate(found, burst_bill, month_bill, image_kilobytes)
     if not found.in_time:
-        raise click.ClickException(f"it cannot be done within {within:g} minutes: more than that are not allowed")
+        raise click.ClickException(
+            f"it cannot be done within {within:g} minutes: no more than {maximum} at once are allowed"
+        )
 
 
 def _print_estimate(found: Estimate, burst_bill: Bill, month_bill: Bill, image_kilobytes: float) -> None:

@@ -2,6 +2,7 @@
 
 import bisect
 from dataclasses import dataclass
+from math import ceil
 
 from simulator.run import Outcome, run
 from simulator.scalers.ours import Lambda, limits
@@ -35,14 +36,16 @@ def estimate(images: int, within: float, world: World, maximum: int) -> Estimate
     candidates = range(1, most + 1)
     # More instances never finish later: the first that is in time is found by halving.
     place = bisect.bisect_left(candidates, True, key=lambda instances: finished(instances) <= within)
-    instances = candidates[min(place, most - 1)]
-    outcome = played.get(instances) or _play(images, instances, world, maximum)
-    return Estimate(instances, share(images, instances), outcome, outcome.finished <= within)
+    tried = candidates[min(place, most - 1)]
+    outcome = played.get(tried) or _play(images, tried, world, maximum)
+    images_per_worker = share(images, tried)
+    # A share is whole images, so some of those tried may be left without any: 30 images at 2 each take 15, not 20.
+    return Estimate(ceil(images / images_per_worker), images_per_worker, outcome, outcome.finished <= within)
 
 
 def share(images: int, instances: int) -> int:
-    """The images a worker that give so many instances to this backlog."""
-    return -(-images // instances)
+    """The images a worker that give at most so many instances to this backlog."""
+    return ceil(images / instances)
 
 
 def _play(images: int, instances: int, world: World, maximum: int) -> Outcome:

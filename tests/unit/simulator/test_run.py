@@ -208,3 +208,9 @@ def test_an_estimate_takes_no_more_instances_than_the_time_demands() -> None:
     fewer = estimate(100_000, tight.outcome.finished * 0.9, WORLD, tight.instances)
     assert not fewer.in_time
     assert fewer.instances == tight.instances
+
+
+@pytest.mark.parametrize(("images", "instances"), [(10, 10), (30, 15), (50, 17), (100, 20)])
+def test_an_estimate_names_as_many_instances_as_the_model_ran(images: int, instances: int) -> None:
+    found = estimate(images, 1, WORLD, 20)
+    assert (found.instances, found.outcome.most) == (instances, instances)
