@@ -192,12 +192,11 @@ class _Up:
 
     def _image_and_server(self) -> Iterator[Step]:
         server = self._found(Kind.SERVER, self._seen.servers)
-        outdated = self._outdated(server)
-        doomed = server is not None and (server.status in {"ERROR", "DELETING"} or bool(outdated))
+        doomed = self._doomed(server)
         if server is not None and doomed:
             del self._known[Kind.SERVER]
-            yield Delete(Kind.SERVER, server.id, outdated or server.fault or f"it is {server.status}")
-        yield from self._image(replaceable=server is None or doomed)
+            yield Delete(Kind.SERVER, server.id, doomed)
+        yield from self._image(replaceable=server is None or bool(doomed))
         if server is None or doomed:
             yield from self._new_server("the one before is gone" if doomed else self._none)
         elif server.status == "SHUTOFF":
@@ -212,23 +211,38 @@ class _Up:
                 f"Somebody did that: `openstack server {undo} {server.id}`.",
             )
 
-    def _outdated(self, server: Server | None) -> str:
+    def _doomed(self, server: Server | None) -> str:
         """Why the server must be replaced; empty when it need not or may not be, and then it is noted."""
         if server is None:
             return ""
+        if server.status in {"ERROR", "DELETING"}:
+            return server.fault or f"it is {server.status}"
         reasons = []
         if server.user_data != self._wanted.user_data_hash:
             reasons.append("it was made from other user data")
-        if self._changed_image():
+        if self._changed_image(server):
             reasons.append("it was made from another image")
         if reasons and not self._wanted.replace_server:
             self._notes.append(f"the server stays, although {' and '.join(reasons)}: --replace-server replaces it")
             return ""
         return " and ".join(reasons)
 
-    def _changed_image(self) -> bool:
-        file = self._wanted.image
-        return isinstance(file, ImageFile) and any(not _same(image, file) for image in self._seen.images)
+    def _changed_image(self, server: Server) -> bool:
+        """Whether it was made from another image, as far as the cloud tells: of one on a volume it does not."""
+        wanted, made_from = self._wanted.image, server.image_id
+        if isinstance(wanted, ImageFile):
+            images = self._seen.images
+            uploaded = made_from is None or made_from in {image.id for image in images}
+            return not uploaded or any(not _same(image, wanted) for image in images)
+        if made_from is None:
+            return False
+        try:
+            return choice.image(self._seen.named_images, wanted).id != made_from
+        except NovaError:
+            # It is needed only for a new server.
+            if self._wanted.replace_server:
+                raise
+            return False
 
     def _image(self, *, replaceable: bool) -> Iterator[Step]:
         file = self._wanted.image

@@ -26,6 +26,7 @@ from web_tier.nova.steps import (
     StartServer,
     Upload,
 )
+from web_tier.nova.wanted import ImageFile
 
 
 def up(seen: Observation = EMPTY, **changes: Any) -> Observation:
@@ -233,6 +234,65 @@ def test_another_image_is_noted_while_a_server_runs_on_the_one_before() -> None:
     assert "another image" in plan.notes[0]
 
 
+DEBIAN, NEWER = Image("i-12", "debian-12", "active"), Image("i-13", "debian-13", "active")
+
+
+def up_by_name(image: Image) -> Observation:
+    """What is seen once a whole `up` with an image that is there is done."""
+    return up(replace(EMPTY, named_images=(image,)), image=image.name)
+
+
+@pytest.mark.parametrize(
+    ("before", "image", "named"),
+    [
+        (up_by_name(DEBIAN), "debian-13", (NEWER,)),
+        (up_by_name(DEBIAN), "i-13", (NEWER,)),
+        # Somebody has put a newer one in its place, under the same name.
+        (up_by_name(DEBIAN), "debian-12", (replace(DEBIAN, id="i-14"),)),
+        (up_by_name(DEBIAN), FILE, ()),
+        (up(), "debian-13", (NEWER,)),
+    ],
+    ids=["name to name", "name to id", "same name", "name to file", "file to name"],
+)
+def test_another_image_replaces_the_server_on_demand_and_is_noted_without_however_either_is_named(
+    before: Observation, image: ImageFile | str, named: tuple[Image, ...]
+) -> None:
+    seen = replace(before, named_images=named)
+    noted = plan_up(wanted(image=image), seen)
+    assert "the server stays, although it was made from another image: --replace-server" in noted.notes[0]
+    assert not any(isinstance(step, Delete) for step in noted.steps)
+    want = wanted(image=image, replace_server=True)
+    plan = plan_up(want, seen)
+    assert plan.steps[0] == Delete(Kind.SERVER, before.servers[0].id, "it was made from another image")
+    after = done(seen, plan.steps, plan.known, want)
+    assert after.servers[0].id != before.servers[0].id
+    assert plan_up(want, after).steps == ()
+
+
+@pytest.mark.parametrize("image", ["debian-12", FILE])
+def test_from_which_image_a_server_on_a_volume_was_made_is_not_known_and_nothing_is_replaced(
+    image: ImageFile | str,
+) -> None:
+    seen = up()
+    seen = replace(seen, servers=(replace(seen.servers[0], image_id=None),), named_images=(DEBIAN,))
+    plan = plan_up(wanted(image=image, replace_server=True), seen)
+    assert (plan.steps, plan.notes) == ((), ())
+
+
+def test_an_image_that_is_not_there_any_more_is_missed_when_it_is_to_replace_the_server() -> None:
+    seen = replace(up_by_name(DEBIAN), named_images=())
+    with pytest.raises(NovaError, match="there is no image debian-12"):
+        plan_up(wanted(image="debian-12", replace_server=True), seen)
+
+
+def test_of_a_server_that_goes_in_any_case_it_is_not_said_that_it_stays() -> None:
+    seen = replace(up_by_name(DEBIAN), named_images=(NEWER,))
+    seen = replace(seen, servers=(replace(seen.servers[0], status="ERROR", fault="Image is too large."),))
+    plan = plan_up(wanted(image="debian-13"), seen)
+    assert [type(step) for step in plan.steps] == [Delete, CreateServer, AwaitServer]
+    assert plan.notes == ()
+
+
 @pytest.mark.parametrize("status", ["queued", "saving", "killed"])
 def test_an_image_whose_upload_broke_is_deleted_and_uploaded_again(status: str) -> None:
     steps = plan_up(wanted(), replace(EMPTY, images=(Image("i-1", MARK.name, status),))).steps
@@ -283,7 +343,8 @@ def test_an_image_that_is_there_is_needed_only_for_a_new_server() -> None:
     seen = replace(EMPTY, named_images=(Image("i-9", "debian-12", "active"),))
     plan = plan_up(want, seen)
     running = replace(done(seen, plan.steps, plan.known, want), named_images=())
-    assert plan_up(want, running).steps == ()
+    again = plan_up(want, running)
+    assert (again.steps, again.notes) == ((), ())
 
 
 def test_user_data_that_nova_would_refuse_is_refused_before_anything_is_made() -> None:
