@@ -21,6 +21,8 @@ from web_tier.nova.machine import LISTENER, USER, WEB
 log = logging.getLogger(__name__)
 
 PATH = Path("/etc/novaburst/credentials")
+# Who sent the key deletes it when told so, and only then.
+NOT_TAKEN = "the key was not taken"
 
 _PROFILE = "default"
 _REQUIRED = ("aws_access_key_id", "aws_secret_access_key")
@@ -28,6 +30,10 @@ _REQUIRED = ("aws_access_key_id", "aws_secret_access_key")
 
 class CredentialsError(ValueError):
     """What was sent is no access key; the text says why, and quotes none of it."""
+
+
+class HalfTakenError(RuntimeError):
+    """The services did not take the key, and may use it all the same; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -85,22 +91,33 @@ def _write(text: str, path: Path, owner: tuple[int, int]) -> None:
 
 
 def take(key: AccessKey, path: Path, owner: tuple[int, int], run: Callable[[Sequence[str]], object]) -> None:
-    """Store the key and let both services take it; when they do not, the key before is in its place again.
+    """Store the key and let both services take it; when they do not, all is again as it was before.
 
     Raises:
-        OSError: it cannot be written; subprocess.CalledProcessError: from `run`, a service does not come back.
+        OSError: it cannot be written, or from `run`; subprocess.CalledProcessError: a service does not come back.
+        HalfTakenError: it did not become as it was before, either.
     """
     before = path.read_text() if path.exists() else None
     store(key, path, owner)
     log.info("stored %s in %s", key, path)
     try:
-        run(["/usr/bin/systemctl", "reload-or-restart", WEB])
-        run(["/usr/bin/systemctl", "restart", LISTENER])
-    except subprocess.CalledProcessError:
-        # Who sent it deletes it now: with the one before, what still runs can start again.
-        if before is not None:
-            _write(before, path, owner)
+        _let_take(run)
+    except (OSError, subprocess.CalledProcessError) as error:
+        try:
+            if before is None:
+                path.unlink()
+            else:
+                _write(before, path, owner)
+            # One of them may have taken it already, and goes on with it until it reads the file again.
+            _let_take(run)
+        except (OSError, subprocess.CalledProcessError) as again:
+            raise HalfTakenError(f"{error}, and afterwards {again}") from error
         raise
+
+
+def _let_take(run: Callable[[Sequence[str]], object]) -> None:
+    run(["/usr/bin/systemctl", "reload-or-restart", WEB])
+    run(["/usr/bin/systemctl", "restart", LISTENER])
 
 
 def main() -> None:
@@ -119,7 +136,9 @@ def main() -> None:
         account = pwd.getpwnam(USER)
         take(key, PATH, (account.pw_uid, account.pw_gid), run)
     except (CredentialsError, KeyError, OSError, subprocess.CalledProcessError) as error:
-        raise SystemExit(f"the key was not taken: {error}") from error
+        raise SystemExit(f"{NOT_TAKEN}: {error}") from error
+    except HalfTakenError as error:
+        raise SystemExit(f"the key may be in use: {error}") from error
 
 
 if __name__ == "__main__":

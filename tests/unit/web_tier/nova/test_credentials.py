@@ -1,15 +1,20 @@
 """The VM takes an access key and nothing else, and keeps it where only the web tier's user can read it."""
 
+import errno
+import io
 import os
+import pwd
 import stat
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import botocore.session
 import pytest
 
-from web_tier.nova.credentials import AccessKey, CredentialsError, store, take
+from web_tier.nova import credentials
+from web_tier.nova.credentials import AccessKey, CredentialsError, HalfTakenError, store, take
 
 KEY = AccessKey("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 OWNER = (os.getuid(), os.getgid())
@@ -43,21 +48,91 @@ def test_both_services_take_the_new_key_the_web_tier_without_a_restart(tmp_path:
     ]
 
 
+class Services:
+    """The services' supervisor, which fails as told, and what the web tier has read when it was reloaded."""
+
+    def __init__(self, path: Path, *failures: Exception | None) -> None:
+        self._path = path
+        self._failures = list(failures)
+        self.has: str | None = None
+
+    def run(self, command: Sequence[str]) -> None:
+        failure = self._failures.pop(0) if self._failures else None
+        if failure is not None:
+            raise failure
+        if "reload-or-restart" in command:
+            self.has = content(self._path)
+
+
+def content(path: Path) -> str | None:
+    return path.read_text() if path.exists() else None
+
+
+FAILED = subprocess.CalledProcessError(1, ["systemctl"])
+MISSING = FileNotFoundError("systemctl")
+
+
 @pytest.mark.parametrize("before", [None, "[default]\nwhat was there\n"])
-def test_the_key_before_is_back_when_a_service_does_not_take_the_new_one(tmp_path: Path, before: str | None) -> None:
+@pytest.mark.parametrize("failures", [[FAILED], [None, FAILED], [MISSING], [None, MISSING]])
+def test_what_was_there_before_is_back_and_in_use_when_a_service_does_not_take_the_new_key(
+    tmp_path: Path, before: str | None, failures: list[Exception | None]
+) -> None:
     path = tmp_path / "credentials"
     if before is not None:
         path.write_text(before)
+    services = Services(path, *failures)
+    with pytest.raises((subprocess.CalledProcessError, FileNotFoundError)):
+        take(KEY, path, OWNER, services.run)
+    assert content(path) == services.has == before
+    assert before is None or stat.S_IMODE(path.stat().st_mode) == 0o600
 
-    def fail(command: Sequence[str]) -> None:
-        assert path.read_text() == KEY.text()
-        if "restart" in command:
-            raise subprocess.CalledProcessError(1, command)
 
-    with pytest.raises(subprocess.CalledProcessError):
-        take(KEY, path, OWNER, fail)
-    assert path.read_text() == (before or KEY.text())
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+@pytest.mark.parametrize("failures", [[FAILED, FAILED], [None, FAILED, MISSING], [None, FAILED, None, FAILED]])
+def test_when_the_services_do_not_take_the_key_before_either_nobody_is_told_that_the_new_one_is_not_in_use(
+    tmp_path: Path, failures: list[Exception | None]
+) -> None:
+    path = tmp_path / "credentials"
+    path.write_text("[default]\nwhat was there\n")
+    with pytest.raises(HalfTakenError):
+        take(KEY, path, OWNER, Services(path, *failures).run)
+    assert content(path) == "[default]\nwhat was there\n"
+
+
+def test_a_key_that_cannot_be_stored_leaves_the_one_before_and_bothers_no_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "credentials"
+    path.write_text("what was there")
+
+    def full(_old: Path, _new: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    commands: list[Sequence[str]] = []
+    with pytest.raises(OSError, match="No space left"):
+        take(KEY, path, OWNER, commands.append)
+    assert (path.read_text(), commands) == ("what was there", [])
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (HalfTakenError("no way back"), "the key may be in use: no way back"),
+        (FAILED, "the key was not taken: Command"),
+        (MISSING, "the key was not taken: systemctl"),
+    ],
+)
+def test_its_last_words_say_whether_the_key_is_certainly_not_in_use(
+    monkeypatch: pytest.MonkeyPatch, failure: Exception, words: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(credentials, "take", fail)
+    monkeypatch.setattr(credentials, "USER", pwd.getpwuid(os.getuid()).pw_name)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(KEY.text()))
+    with pytest.raises(SystemExit, match=words):
+        credentials.main()
 
 
 @pytest.mark.parametrize(
