@@ -10,8 +10,10 @@ from novaburst.aws import config
 from novaburst.bounds import MAX_WAIT_SECONDS, PRESIGNED_SECONDS
 from novaburst.commands.nova_options import cloud_option, handover, prefix_option, reach_options, settings
 from novaburst.terminal import say
+from web_tier.nova.access_keys import AccessKeys
 from web_tier.nova.connect import connected
-from web_tier.nova.handover import Handover, becomes_ready, bring, undelivered_told
+from web_tier.nova.delivery import deliver
+from web_tier.nova.handover import Handover, becomes_ready, reached, undelivered_told
 from web_tier.nova.mark import Mark
 from web_tier.nova.observe import observe
 from web_tier.nova.problem import NovaError
@@ -43,12 +45,13 @@ def key_command(os_cloud: str | None, prefix: str | None, *, grace: int, retire:
     chosen = settings(prefix)
     with connected(os_cloud) as cloud, undelivered_told():
         to = _machine(cloud, chosen.prefix, options)
-        machine = Machine(lambda key: bring(cloud, to, key), lambda: becomes_ready(to), grace)
-        rotation = Rotation(boto3.client("iam", config=config()), chosen.prefix, machine, say)
+        keys = AccessKeys(boto3.client("iam", config=config()), chosen.prefix, say)
+        rotation = Rotation(keys, Machine(lambda: becomes_ready(to), grace), say)
         if retire is not None:
             rotation.retire(retire)
-        else:
-            say(rotation.rotate())
+            return
+        place = reached(cloud, to)
+        say(rotation.rotate(lambda key: deliver(key, place)))
 
 
 def _machine(cloud: Connection, prefix: str, options: dict[str, Any]) -> Handover:

@@ -20,8 +20,9 @@ import requests
 from tests.vm.cloud import PREFIX, REGION, Cloud, answers, deployed, until
 from tests.vm.image import DEPOT_PORT, HOST
 from tests.vm.machine import Machine
+from web_tier.nova.access_keys import AccessKeys
 from web_tier.nova.credentials import AccessKey
-from web_tier.nova.delivery import deliver, fresh_access_key
+from web_tier.nova.delivery import deliver, reach
 from web_tier.nova.user_data import SiteSettings, user_data
 
 # For a first boot by software emulation on a machine that has much else to do, in seconds.
@@ -129,12 +130,13 @@ def installed(story: Story) -> Installed:
 
 
 @pytest.fixture(scope="session")
-def ready(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Ready:
+def ready(installed: Installed) -> Ready:
     """The key was brought, and the web tier is ready."""
     story = installed.story
-    with fresh_access_key(story.cloud.iam, PREFIX) as key:
+    reach(story.machine.destination)
+    with AccessKeys(story.cloud.iam, PREFIX, print).fresh([]) as key:
         began = time.monotonic()
-        deliver(key, story.machine.destination, tmp_path_factory.mktemp("ssh"))
+        deliver(key, story.machine.destination)
         story.machine.set_clock()
         until(lambda: is_ready(story.machine), 600)
     story.note("the key's delivery to ready", time.monotonic() - began, "s")

@@ -10,6 +10,7 @@ from tests.photos import larger_photos
 from tests.vm.cloud import PREFIX, until
 from tests.vm.conftest import SCALE_TOKEN, TOKEN_FILE, Installed, Ready, is_ready
 from tests.vm.machine import MEMORY_MIB
+from web_tier.nova.access_keys import AccessKeys
 from web_tier.nova.delivery import deliver
 from web_tier.nova.rotation import Machine, Rotation
 
@@ -71,19 +72,16 @@ def test_the_key_is_in_one_file_that_only_the_web_tier_can_read_and_nowhere_else
     assert ready.key.secret not in ready.story.machine.console
 
 
-def test_a_new_key_takes_over_while_a_photo_is_on_its_way(ready: Ready, token: str, tmp_path: Path) -> None:
+def test_a_new_key_takes_over_while_a_photo_is_on_its_way(ready: Ready, token: str) -> None:
     story = ready.story
-    machine = Machine(
-        bring=lambda key: deliver(key, story.machine.destination, tmp_path),
-        ready=lambda: is_ready(story.machine),
-        grace_seconds=5,
-    )
-    rotation = Rotation(story.cloud.iam, PREFIX, machine, print, sleep=lambda _: time.sleep(5))
+    machine = Machine(ready=lambda: is_ready(story.machine), grace_seconds=5)
+    keys = AccessKeys(story.cloud.iam, PREFIX, print)
+    rotation = Rotation(keys, machine, print, sleep=lambda _: time.sleep(5))
     label, path = next(iter(larger_photos().items()))
     began = time.monotonic()
     with ThreadPoolExecutor(1) as pool:
         sent = pool.submit(upload, ready, path, token)
-        new = rotation.rotate()
+        new = rotation.rotate(lambda key: deliver(key, story.machine.destination))
         story.note("a new key for AWS, brought and in use", time.monotonic() - began, "s")
         [image] = sent.result().json()["images"]
     assert image["label"] == label

@@ -1,25 +1,16 @@
 """Brings the AWS key from the operator's machine to the VM, over SSH, once the web tier is installed there."""
 
-import logging
 import re
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from web_tier.nova.credentials import AccessKey
-
-if TYPE_CHECKING:
-    from types_boto3_iam import IAMClient
-
-log = logging.getLogger(__name__)
+from web_tier.nova.credentials import NOT_TAKEN, AccessKey
 
 _SSH = "/usr/bin/ssh"
-_COMMAND = ("sudo", "/opt/novaburst/venv/bin/python", "-m", "web_tier.nova.credentials")
+_PYTHON = ("sudo", "/opt/novaburst/venv/bin/python")
 # cloud-init writes the host's public keys to the console between these, in the form of known_hosts.
 _HOST_KEYS = re.compile(r"-----BEGIN SSH HOST KEY KEYS-----\s(.*?)-----END SSH HOST KEY KEYS-----", re.DOTALL)
 _HOST_KEY = re.compile(r"(?:ssh-|ecdsa-)\S+ [A-Za-z0-9+/]+={0,2}")
@@ -29,7 +20,11 @@ _TIMEOUT_SECONDS = 180
 
 
 class DeliveryError(RuntimeError):
-    """The key did not reach the VM; the text says why and what to do."""
+    """The VM has surely not taken the key; the text says why."""
+
+
+class DoubtfulDeliveryError(RuntimeError):
+    """The VM may have taken the key, or not; the text says why nobody knows."""
 
 
 @dataclass(frozen=True)
@@ -55,74 +50,85 @@ def host_keys(console: str) -> tuple[str, ...]:
     return tuple(_HOST_KEY.findall(blocks[-1])) if blocks else ()
 
 
-@contextmanager
-def fresh_access_key(iam: "IAMClient", prefix: str) -> Iterator[AccessKey]:
-    """A new key of the deployment's web-tier user, which is deleted again when what is done with it fails.
+def reach(to: Destination) -> None:
+    """Prove that the VM lets us in and has the web tier; nothing secret is sent.
 
     Raises:
-        DeliveryError: IAM made none; the text says what to do.
+        DeliveryError: it could not be reached, is not the one expected, or lets nobody in.
     """
-    user = f"{prefix}-web"
     try:
-        made = iam.create_access_key(UserName=user)["AccessKey"]
-    except iam.exceptions.NoSuchEntityException as error:
-        raise DeliveryError(f"there is no user {user}: run `novaburst deploy` for {prefix} first") from error
-    except iam.exceptions.LimitExceededException as error:
-        raise DeliveryError(
-            f"user {user} has two access keys already: delete the one that is not in use "
-            f"(`aws iam list-access-keys --user-name {user}` says how old they are)"
-        ) from error
-    except (BotoCoreError, ClientError) as error:
-        raise DeliveryError(f"no access key for {user}: {error}") from error
-    try:
-        yield AccessKey(made["AccessKeyId"], made["SecretAccessKey"])
-    except BaseException:
-        try:
-            iam.delete_access_key(UserName=user, AccessKeyId=made["AccessKeyId"])
-        except (BotoCoreError, ClientError):
-            log.exception("key %s of %s is of no use and could not be deleted", made["AccessKeyId"], user)
-        raise
+        finished = _run(to, (*_PYTHON, "--version"))
+    except subprocess.TimeoutExpired as error:
+        raise DeliveryError(f"{to.address} lets nobody in within {_TIMEOUT_SECONDS} s") from error
+    if finished.returncode:
+        raise DeliveryError(f"{to.address} does not let us in: {_last_words(finished)}")
 
 
-def deliver(key: AccessKey, to: Destination, folder: Path) -> None:
+def deliver(key: AccessKey, to: Destination) -> None:
     """Send the key; on return the web tier has it.
 
     Args:
         key: of the deployment's web-tier user.
         to: the VM, on which the web tier is installed: its `/readyz` answers 503.
-        folder: a private one, for SSH to read the host keys from.
 
     Raises:
-        DeliveryError: the VM could not be reached, is not the one expected, or did not take the key.
+        DeliveryError: nothing was sent, or the VM itself says that it did not take the key.
+        DoubtfulDeliveryError: it was sent, or partly, and no word came back of what has become of it.
+    """
+    try:
+        finished = _run(to, (*_PYTHON, "-m", "web_tier.nova.credentials"), key.text())
+    except subprocess.TimeoutExpired as error:
+        raise DoubtfulDeliveryError(f"{to.address} did not answer within {_TIMEOUT_SECONDS} s") from error
+    if not finished.returncode:
+        return
+    words = _last_words(finished)
+    # SSH's own status is 255, for a connection that broke as for one that never was.
+    if finished.returncode == 1 and words.startswith(NOT_TAKEN):
+        raise DeliveryError(f"{to.address} did not take the key: {words}")
+    raise DoubtfulDeliveryError(f"no word came from {to.address} that it has taken the key: {words}")
+
+
+def _run(to: Destination, command: Sequence[str], text: str = "") -> "subprocess.CompletedProcess[str]":
+    """Run a command on the VM and give it the text, if it is the host whose keys are known.
+
+    Raises:
+        DeliveryError: they are not, or SSH could not be started: nothing was sent.
+        subprocess.TimeoutExpired: it did not end in time.
     """
     if not to.host_keys:
         raise DeliveryError(f"the host keys of {to.address} are not known, so nothing secret is sent there")
     name = to.address if to.port == 22 else f"[{to.address}]:{to.port}"
-    known = folder / "known_hosts"
-    known.write_text("".join(f"{name} {line}\n" for line in to.host_keys))
-    command = [_SSH, "-p", str(to.port), "-l", to.user, "-F", "none"]
-    options = {
-        "BatchMode": "yes",
-        "ConnectTimeout": str(_CONNECT_SECONDS),
-        "GlobalKnownHostsFile": "none",
-        "StrictHostKeyChecking": "yes",
-        "UserKnownHostsFile": str(known),
-    }
-    if to.identity is not None:
-        options |= {"IdentitiesOnly": "yes", "IdentityFile": str(to.identity)}
-    for option, value in options.items():
-        command += ["-o", f"{option}={value}"]
+    ssh = [_SSH, "-p", str(to.port), "-l", to.user, "-F", "none"]
     try:
-        finished = subprocess.run(  # noqa: S603 - no shell here, and every value is an option's or a fixed word
-            [*command, to.address, *_COMMAND],
-            input=key.text(),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_TIMEOUT_SECONDS,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise DeliveryError(f"the key was not sent to {to.address}: {type(error).__name__}") from error
-    if finished.returncode:
-        words = finished.stderr.strip().splitlines()
-        raise DeliveryError(f"{to.address} did not take the key: {words[-1] if words else finished.returncode}")
+        # What is left of it when it cannot be removed is no secret, and no reason to doubt the answer.
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            known = Path(folder) / "known_hosts"
+            known.write_text("".join(f"{name} {line}\n" for line in to.host_keys))
+            options = {
+                "BatchMode": "yes",
+                "ConnectTimeout": str(_CONNECT_SECONDS),
+                "GlobalKnownHostsFile": "none",
+                "StrictHostKeyChecking": "yes",
+                "UserKnownHostsFile": str(known),
+            }
+            if to.identity is not None:
+                options |= {"IdentitiesOnly": "yes", "IdentityFile": str(to.identity)}
+            for option, value in options.items():
+                ssh += ["-o", f"{option}={value}"]
+            return subprocess.run(  # noqa: S603 - no shell here, and every value is an option's or a fixed word
+                [*ssh, to.address, *command],
+                input=text,
+                capture_output=True,
+                text=True,
+                # Whatever a banner or a service says, in whatever encoding, is no reason to doubt the answer, either.
+                errors="replace",
+                check=False,
+                timeout=_TIMEOUT_SECONDS,
+            )
+    except OSError as error:
+        raise DeliveryError(f"SSH to {to.address} could not be started: {type(error).__name__}") from error
+
+
+def _last_words(finished: "subprocess.CompletedProcess[str]") -> str:
+    words = finished.stderr.strip().splitlines()
+    return words[-1] if words else f"exit status {finished.returncode}"

@@ -1,6 +1,5 @@
 """The last stretch: from an address to a web tier that answers, with the AWS key brought to it on the way."""
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,8 +10,8 @@ from openstack.connection import Connection
 
 from novaburst.aws import config
 from web_tier.nova import ready
-from web_tier.nova.credentials import AccessKey
-from web_tier.nova.delivery import DeliveryError, Destination, deliver, fresh_access_key, host_keys
+from web_tier.nova.access_keys import AccessKeys
+from web_tier.nova.delivery import DeliveryError, Destination, deliver, host_keys, reach
 from web_tier.nova.problem import NovaError
 from web_tier.nova.ready import Readiness
 
@@ -48,8 +47,11 @@ def hand_over(cloud: Connection, to: Handover, say: Callable[[str], None], *, br
     if seen is Readiness.READY or not bring_key:
         return seen
     say(f"bringing the AWS key to {to.address}")
-    with undelivered_told(), fresh_access_key(boto3.client("iam", config=config()), to.prefix) as key:
-        bring(cloud, to, key)
+    keys = AccessKeys(boto3.client("iam", config=config()), to.prefix, say)
+    with undelivered_told():
+        place = reached(cloud, to)
+        with keys.fresh(keys.held()) as key:
+            deliver(key, place)
     if not becomes_ready(to):
         raise NovaError(
             f"the web tier has its key and is not ready after {to.seconds:.0f} s",
@@ -70,16 +72,18 @@ def becomes_ready(to: Handover) -> bool:
     return ready.wait(to.url, lambda far: far is Readiness.READY, to.seconds) is Readiness.READY
 
 
-def bring(cloud: Connection, to: Handover, key: AccessKey) -> None:
-    """Bring a key to the machine, if it is the host whose keys its console showed.
+def reached(cloud: Connection, to: Handover) -> Destination:
+    """The machine as SSH has reached it, if it is the host whose keys its console showed.
+
+    To be asked before a key is made: of one that was sent nobody may know later whether it arrived.
 
     Raises:
-        DeliveryError: it did not arrive.
+        DeliveryError: it could not be reached.
         openstack.exceptions.SDKException: the console could not be read.
     """
-    keys = host_keys(_output(cloud, to))
-    with tempfile.TemporaryDirectory() as folder:
-        deliver(key, Destination(to.address, to.user, to.identity, keys), Path(folder))
+    place = Destination(to.address, to.user, to.identity, host_keys(_output(cloud, to)))
+    reach(place)
+    return place
 
 
 @contextmanager

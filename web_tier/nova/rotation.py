@@ -4,40 +4,21 @@ IAM gives a user two keys at most, so that there is a time at which both are goo
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from web_tier.nova.access_keys import WHICH, AccessKeys, Held
 from web_tier.nova.credentials import AccessKey
-from web_tier.nova.delivery import fresh_access_key
 from web_tier.nova.problem import NovaError
-
-if TYPE_CHECKING:
-    from types_boto3_iam import IAMClient
 
 # Until every part of AWS has heard that a key is good no more, in seconds.
 _SETTLE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Held:
-    """A key that IAM holds for the web tier's user."""
-
-    id: str
-    active: bool
-    created: datetime
-
-
-@dataclass(frozen=True)
 class Machine:
     """What of the web tier's machine a rotation needs."""
 
-    # Give it a key that it uses from then on; raises DeliveryError.
-    bring: Callable[[AccessKey], None]
     # Whether it is ready, or becomes so within its time.
     ready: Callable[[], bool]
     # How long requests that began with the old key may go on, in seconds.
@@ -52,11 +33,10 @@ def outgoing(keys: Sequence[Held]) -> Held | None:
     """
     good = [key for key in keys if key.active]
     if len(good) > 1:
-        told = ", ".join(f"{key.id} of {key.created:%Y-%m-%d %H:%M}" for key in good)
         raise NovaError(
-            f"there are two good keys, so that IAM makes no third: {told}",
-            "An earlier rotation was interrupted. `sudo grep key_id /etc/novaburst/credentials` on the machine shows "
-            "which is in use: `novaburst nova key --retire` the other.",
+            f"there are two good keys, so that IAM makes no third: {'; '.join(map(str, good))}",
+            f"An earlier rotation was interrupted, or a machine is gone. {WHICH}: `novaburst nova key --retire` the "
+            "other.",
         )
     return good[0] if good else None
 
@@ -66,35 +46,36 @@ class Rotation:
 
     def __init__(
         self,
-        iam: "IAMClient",
-        prefix: str,
+        keys: AccessKeys,
         machine: Machine,
         say: Callable[[str], None],
         *,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._iam = iam
-        self._prefix = prefix
-        self._user = f"{prefix}-web"
+        self._keys = keys
         self._machine = machine
         self._say = say
         self._sleep = sleep
 
-    def rotate(self) -> str:
+    def rotate(self, bring: Callable[[AccessKey], None]) -> str:
         """Put a new key in place of the one in use; its id. What was interrupted leaves a web tier that works.
 
+        Args:
+            bring: gives the machine a key that it uses from then on; it raises what `delivery.deliver` does.
+
         Raises:
-            NovaError: IAM refuses; there are two good keys already; the web tier is not ready with the new one.
-            web_tier.nova.delivery.DeliveryError: the new key was not made, or did not reach the machine.
+            NovaError: IAM refuses; there are two good keys already; nobody knows whether the machine has the new one;
+                the web tier is not ready with it.
+            web_tier.nova.delivery.DeliveryError: the new key did not reach the machine.
         """
-        keys = self._keys()
-        old = outgoing(keys)
-        for key in keys:
+        held = self._keys.held()
+        old = outgoing(held)
+        for key in held:
             if not key.active:
-                self._delete(key.id)
-        with fresh_access_key(self._iam, self._prefix) as new:
+                self._keys.delete(key.id)
+        with self._keys.fresh([key for key in held if key.active]) as new:
             self._say(f"bringing the key {new.id}")
-            self._machine.bring(new)
+            bring(new)
         if not self._machine.ready():
             raise NovaError(
                 f"the web tier has the key {new.id} and is not ready; nothing else was changed",
@@ -114,41 +95,17 @@ class Rotation:
         Raises:
             NovaError: IAM refuses, there is no such key, or the web tier needs it; then it is good again.
         """
-        if key_id not in {key.id for key in self._keys()}:
-            raise NovaError(f"user {self._user} has no key {key_id}", "`aws iam list-access-keys` shows those it has.")
-        self._switch(key_id, on=False)
+        if key_id not in {key.id for key in self._keys.held()}:
+            raise NovaError(
+                f"user {self._keys.user} has no key {key_id}", "`aws iam list-access-keys` shows those it has."
+            )
+        self._keys.switch(key_id, on=False)
         self._say(f"the key {key_id} is switched off; looking for {_SETTLE_SECONDS:.0f} s whether anything misses it")
         self._sleep(_SETTLE_SECONDS)
         if not self._machine.ready():
-            self._switch(key_id, on=True)
+            self._keys.switch(key_id, on=True)
             raise NovaError(
                 f"without the key {key_id} the web tier is not ready, so it was switched on again",
                 "It is the one in use, or /readyz names something else that is wrong.",
             )
-        self._delete(key_id)
-
-    def _keys(self) -> list[Held]:
-        with self._asking():
-            listed = self._iam.list_access_keys(UserName=self._user)["AccessKeyMetadata"]
-        return [Held(key["AccessKeyId"], key["Status"] == "Active", key["CreateDate"]) for key in listed]
-
-    def _switch(self, key_id: str, *, on: bool) -> None:
-        with self._asking():
-            self._iam.update_access_key(UserName=self._user, AccessKeyId=key_id, Status="Active" if on else "Inactive")
-
-    def _delete(self, key_id: str) -> None:
-        with self._asking():
-            self._iam.delete_access_key(UserName=self._user, AccessKeyId=key_id)
-        self._say(f"deleted the key {key_id}")
-
-    @contextmanager
-    def _asking(self) -> Iterator[None]:
-        try:
-            yield
-        except self._iam.exceptions.NoSuchEntityException as error:
-            raise NovaError(f"there is no user {self._user}", "Run `novaburst deploy` first.") from error
-        except (BotoCoreError, ClientError) as error:
-            raise NovaError(
-                f"IAM did not answer as it should: {error}",
-                f"Your own AWS key must be allowed to list, make, change and delete access keys of {self._user}.",
-            ) from error
+        self._keys.delete(key_id)

@@ -7,10 +7,11 @@ import boto3
 import pytest
 
 from novaburst.settings import Settings
+from web_tier.nova.access_keys import AccessKeys, Held
 from web_tier.nova.credentials import AccessKey
-from web_tier.nova.delivery import DeliveryError
+from web_tier.nova.delivery import DeliveryError, DoubtfulDeliveryError
 from web_tier.nova.problem import NovaError
-from web_tier.nova.rotation import Held, Machine, Rotation, outgoing
+from web_tier.nova.rotation import Machine, Rotation, outgoing
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
@@ -24,12 +25,16 @@ class Site:
         self.iam.create_user(UserName=self.user)
         self.has = ""
         self.broken = False
+        # What goes wrong once the machine has the key.
+        self.breaks: BaseException | None = None
         self.reached = True
         self.slept: list[float] = []
         # What is good at each moment of waiting.
         self.good_then: list[dict[str, str]] = []
-        machine = Machine(self.bring, self.ready, grace_seconds=4200)
-        self.rotation = Rotation(self.iam, prefix, machine, lambda _: None, sleep=self.sleep)
+        self.said: list[str] = []
+        machine = Machine(self.ready, grace_seconds=4200)
+        keys = AccessKeys(self.iam, prefix, self.said.append)
+        self.rotation = Rotation(keys, machine, self.said.append, sleep=self.sleep)
 
     def make(self, status: str = "Active") -> str:
         key_id = self.iam.create_access_key(UserName=self.user)["AccessKey"]["AccessKeyId"]
@@ -45,6 +50,8 @@ class Site:
         if not self.reached:
             raise DeliveryError("no way")
         self.has = key.id
+        if self.breaks is not None:
+            raise self.breaks
 
     def ready(self) -> bool:
         return not self.broken and self.keys().get(self.has) == "Active"
@@ -61,21 +68,21 @@ def site(aws: Settings) -> Site:
 
 def test_the_new_key_takes_over_and_the_old_one_stays_good_for_what_is_under_way(site: Site) -> None:
     old = site.has = site.make()
-    new = site.rotation.rotate()
+    new = site.rotation.rotate(site.bring)
     assert (site.has, site.keys()) == (new, {new: "Active"})
     assert site.slept[0] == 4200
     assert site.good_then == [{old: "Active", new: "Active"}, {old: "Inactive", new: "Active"}]
 
 
 def test_a_first_key_replaces_none_and_waits_for_nothing(site: Site) -> None:
-    new = site.rotation.rotate()
+    new = site.rotation.rotate(site.bring)
     assert (site.keys(), site.slept) == ({new: "Active"}, [])
 
 
 def test_a_key_that_was_switched_off_makes_room(site: Site) -> None:
     site.make("Inactive")
     site.has = site.make()
-    new = site.rotation.rotate()
+    new = site.rotation.rotate(site.bring)
     assert site.keys() == {new: "Active"}
 
 
@@ -83,15 +90,36 @@ def test_a_key_that_does_not_arrive_is_deleted_and_the_old_one_stays(site: Site)
     old = site.has = site.make()
     site.reached = False
     with pytest.raises(DeliveryError, match="no way"):
-        site.rotation.rotate()
+        site.rotation.rotate(site.bring)
     assert site.keys() == {old: "Active"}
+
+
+def test_a_key_that_the_machine_has_taken_stays_when_the_connection_breaks_before_it_says_so(site: Site) -> None:
+    old = site.has = site.make()
+    site.breaks = DoubtfulDeliveryError("no word")
+    with pytest.raises(NovaError, match=f"no word; .* new key AKIA.*, which stays good, as does {old}") as error:
+        site.rotation.rotate(site.bring)
+    assert site.has in error.value.text
+    assert "sudo grep key_id" in error.value.remedy
+    assert site.keys() == {old: "Active", site.has: "Active"}
+    site.rotation.retire(old)
+    assert site.keys() == {site.has: "Active"}
+
+
+def test_a_key_that_the_machine_has_taken_stays_when_a_person_interrupts_and_both_are_named(site: Site) -> None:
+    old = site.has = site.make()
+    site.breaks = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        site.rotation.rotate(site.bring)
+    assert site.keys() == {old: "Active", site.has: "Active"}
+    assert all(words in site.said[-1] for words in (old, site.has, "sudo grep key_id", "--retire"))
 
 
 def test_a_web_tier_that_is_not_ready_with_the_new_key_keeps_both(site: Site) -> None:
     old = site.has = site.make()
     site.broken = True
     with pytest.raises(NovaError, match="not ready") as error:
-        site.rotation.rotate()
+        site.rotation.rotate(site.bring)
     assert f"--retire {old}" in error.value.remedy
     assert site.keys() == {old: "Active", site.has: "Active"}
 
@@ -99,7 +127,7 @@ def test_a_web_tier_that_is_not_ready_with_the_new_key_keeps_both(site: Site) ->
 def test_after_an_interruption_the_other_key_is_retired_by_its_id(site: Site) -> None:
     other, site.has = site.make(), site.make()
     with pytest.raises(NovaError, match=other) as error:
-        site.rotation.rotate()
+        site.rotation.rotate(site.bring)
     assert "--retire" in error.value.remedy
     site.rotation.retire(other)
     assert site.keys() == {site.has: "Active"}
@@ -112,13 +140,15 @@ def test_the_key_in_use_is_switched_on_again_rather_than_deleted(site: Site) -> 
     assert site.keys() == {used: "Active"}
 
 
-@pytest.mark.parametrize("act", [Rotation.rotate, lambda rotation: rotation.retire("AKIANONE")])
-def test_a_user_or_a_key_that_is_not_there_is_named(site: Site, act: Callable[[Rotation], object]) -> None:
+@pytest.mark.parametrize(
+    "act", [lambda site: site.rotation.rotate(site.bring), lambda site: site.rotation.retire("AKIANONE")]
+)
+def test_a_user_or_a_key_that_is_not_there_is_named(site: Site, act: Callable[[Site], object]) -> None:
     with pytest.raises(NovaError, match="has no key AKIANONE"):
         site.rotation.retire("AKIANONE")
     site.iam.delete_user(UserName=site.user)
     with pytest.raises(NovaError, match=f"no user {site.user}"):
-        act(site.rotation)
+        act(site)
 
 
 @pytest.mark.parametrize(("active", "gone"), [((), None), ((True,), "k0"), ((False,), None), ((False, True), "k1")])

@@ -1,14 +1,14 @@
 """From an address to a web tier that is ready: when a key is made and brought, and when not."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from openstack.connection import Connection
 
 from web_tier.nova import handover
+from web_tier.nova.access_keys import Held
 from web_tier.nova.credentials import AccessKey
 from web_tier.nova.delivery import DeliveryError, Destination
 from web_tier.nova.handover import Handover, hand_over
@@ -37,20 +37,31 @@ class Cloud:
         return {"output": CONSOLE}
 
 
+class Keys:
+    """IAM's side, in memory; `made` are the keys that were made."""
+
+    made: ClassVar[list[str]] = []
+
+    def __init__(self, _iam: object, prefix: str, _say: Callable[[str], None]) -> None:
+        self._prefix = prefix
+
+    def held(self) -> list[Held]:
+        return []
+
+    @contextmanager
+    def fresh(self, _held: Sequence[Held]) -> Iterator[AccessKey]:
+        self.made.append("AKIA")
+        yield AccessKey("AKIA", self._prefix)
+
+
 @pytest.fixture
 def brought(monkeypatch: pytest.MonkeyPatch) -> list[Destination]:
     """Where keys were brought to; making and sending them is not tried here."""
     destinations: list[Destination] = []
-
-    @contextmanager
-    def key(_iam: object, prefix: str) -> Iterator[AccessKey]:
-        yield AccessKey("AKIA", prefix)
-
-    def deliver(_key: AccessKey, to: Destination, _folder: Path) -> None:
-        destinations.append(to)
-
-    monkeypatch.setattr(handover, "fresh_access_key", key)
-    monkeypatch.setattr(handover, "deliver", deliver)
+    monkeypatch.setattr(Keys, "made", [])
+    monkeypatch.setattr(handover, "AccessKeys", Keys)
+    monkeypatch.setattr(handover, "reach", lambda _to: None)
+    monkeypatch.setattr(handover, "deliver", lambda _key, to: destinations.append(to))
     return destinations
 
 
@@ -96,17 +107,19 @@ def test_a_machine_that_stays_silent_is_shown_by_the_end_of_its_console(monkeypa
         hand()
 
 
+@pytest.mark.parametrize("way", ["reach", "deliver"])
 def test_a_key_that_did_not_arrive_is_a_problem_with_a_remedy(
-    monkeypatch: pytest.MonkeyPatch, brought: list[Destination]
+    monkeypatch: pytest.MonkeyPatch, brought: list[Destination], way: str
 ) -> None:
-    def deliver(_key: AccessKey, _to: Destination, _folder: Path) -> None:
-        raise DeliveryError("203.0.113.9 did not take the key: Connection refused")
+    def refuse(*_: object) -> None:
+        raise DeliveryError("203.0.113.9 does not let us in: Connection refused")
 
     seen(monkeypatch, Readiness.INSTALLED)
-    monkeypatch.setattr(handover, "deliver", deliver)
+    monkeypatch.setattr(handover, way, refuse)
     with pytest.raises(NovaError, match="Connection refused") as error:
         hand()
     assert "--ssh-from" in error.value.remedy
+    assert Keys.made == (["AKIA"] if way == "deliver" else [])
 
 
 @pytest.mark.usefixtures("brought")
