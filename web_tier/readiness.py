@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 
 Probe = Callable[[], object]
 
+# The name of the check that fails when the key is missing or refused; the operator's machine looks for it.
+CREDENTIALS = "credentials"
+
 
 class State(StrEnum):
     """How one thing stands. A warning does not stop the work, yet; unknown is what nothing could be learned about."""
@@ -61,7 +64,7 @@ def readiness(local: Mapping[str, Probe], aws: Mapping[str, Probe], skew: Callab
     time = clock(skew(), met)
     if time.state is State.FAILED:
         # Whatever AWS refuses now, it refuses for this.
-        key = Check("credentials", State.UNKNOWN, "AWS judges no key while the clock is wrong", SET_CLOCK)
+        key = Check(CREDENTIALS, State.UNKNOWN, "AWS judges no key while the clock is wrong", SET_CLOCK)
         resources = [_resource(name, failure, SET_CLOCK) for name, failure in failures.items()]
     else:
         key = credentials(met)
@@ -83,13 +86,13 @@ def told(failed: Collection[Check]) -> str:
 def credentials(met: Collection[Failure | None]) -> Check:
     """What AWS thinks of the key, by what calls have met: None is an answer."""
     if any(map(no_key, met)):
-        return Check("credentials", State.FAILED, "there are no AWS credentials", SET_KEY)
+        return Check(CREDENTIALS, State.FAILED, "there are no AWS credentials", SET_KEY)
     codes = {code_of(failure) for failure in met}
     if refused := sorted(code for code in codes if code in KEY_REFUSED):
-        return Check("credentials", State.FAILED, f"AWS refuses the key: {refused[0]}", SEE_KEY)
+        return Check(CREDENTIALS, State.FAILED, f"AWS refuses the key: {refused[0]}", SEE_KEY)
     if None in met or codes & (DENIED | ABSENT) - {REFUSED}:
-        return Check("credentials", State.OK, "AWS knows the key")
-    return Check("credentials", State.UNKNOWN, "AWS did not answer", SEE_NETWORK)
+        return Check(CREDENTIALS, State.OK, "AWS knows the key")
+    return Check(CREDENTIALS, State.UNKNOWN, "AWS did not answer", SEE_NETWORK)
 
 
 def clock(seconds: float | None, met: Collection[Failure | None]) -> Check:

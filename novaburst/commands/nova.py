@@ -26,7 +26,7 @@ from web_tier.nova.mark import Mark
 from web_tier.nova.observe import observe
 from web_tier.nova.plan import Plan, plan_down, plan_up
 from web_tier.nova.problem import NovaError
-from web_tier.nova.ready import Readiness, probe
+from web_tier.nova.ready import probe
 from web_tier.nova.resources import Kind
 from web_tier.nova.user_data import user_data
 from web_tier.nova.wanted import ImageFile, Wanted
@@ -108,9 +108,9 @@ def up_command(os_cloud: str | None, prefix: str | None, dry_run: bool, **option
             say("nothing to do")
         address = cloud.network.get_ip(ids[Kind.FLOATING_IP]).floating_ip_address
         to = handover(ids[Kind.SERVER], address, chosen.prefix, options)
-        readiness = hand_over(cloud, to, say, bring_key=options["bring_key"])
-    if readiness is not Readiness.READY:
-        say("installed; it has no AWS key yet: docs/openstack.md says how to bring it one")
+        sight = hand_over(cloud, to, say, bring_key=options["bring_key"])
+    if sight.lacks_key:
+        say("installed; it has no good AWS key yet: docs/openstack.md says how to bring it one")
     say(f"http://{address}/")
 
 

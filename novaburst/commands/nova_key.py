@@ -17,6 +17,7 @@ from web_tier.nova.handover import Handover, becomes_ready, reached, undelivered
 from web_tier.nova.mark import Mark
 from web_tier.nova.observe import observe
 from web_tier.nova.problem import NovaError
+from web_tier.nova.ready import probe
 from web_tier.nova.rotation import Machine, Rotation
 
 # What began with the old key ends within this time, in seconds: forms that it has signed, and before them the requests
@@ -35,7 +36,7 @@ _GRACE_SECONDS = PRESIGNED_SECONDS + MAX_WAIT_SECONDS
     type=click.IntRange(0),
     help="How long the old key stays good, in seconds: for uploads and forms under way; 0 if it got into wrong hands.",
 )
-@click.option("--retire", metavar="KEY-ID", help="Only end this key, if the web tier is ready without it.")
+@click.option("--retire", metavar="KEY-ID", help="Only end this key, if the web tier does not need it.")
 def key_command(os_cloud: str | None, prefix: str | None, *, grace: int, retire: str | None, **options: Any) -> None:
     """Give the web tier a new AWS key, and delete the one before once nothing needs it any more.
 
@@ -46,7 +47,8 @@ def key_command(os_cloud: str | None, prefix: str | None, *, grace: int, retire:
     with connected(os_cloud) as cloud, undelivered_told():
         to = _machine(cloud, chosen.prefix, options)
         keys = AccessKeys(boto3.client("iam", config=config()), chosen.prefix, say)
-        rotation = Rotation(keys, Machine(lambda: becomes_ready(to), grace), say)
+        machine = Machine(lambda: becomes_ready(to), lambda: probe(to.url).lacks_key, grace)
+        rotation = Rotation(keys, machine, say)
         if retire is not None:
             rotation.retire(retire)
             return

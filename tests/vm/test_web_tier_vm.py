@@ -74,7 +74,7 @@ def test_the_key_is_in_one_file_that_only_the_web_tier_can_read_and_nowhere_else
 
 def test_a_new_key_takes_over_while_a_photo_is_on_its_way(ready: Ready, token: str) -> None:
     story = ready.story
-    machine = Machine(ready=lambda: is_ready(story.machine), grace_seconds=5)
+    machine = Machine(lambda: is_ready(story.machine), lambda: False, grace_seconds=5)
     keys = AccessKeys(story.cloud.iam, PREFIX, print)
     rotation = Rotation(keys, machine, print, sleep=lambda _: time.sleep(5))
     label, path = next(iter(larger_photos().items()))

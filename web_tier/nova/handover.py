@@ -10,10 +10,10 @@ from openstack.connection import Connection
 
 from novaburst.aws import config
 from web_tier.nova import ready
-from web_tier.nova.access_keys import AccessKeys
+from web_tier.nova.access_keys import AccessKeys, Held
 from web_tier.nova.delivery import DeliveryError, Destination, deliver, host_keys, reach
 from web_tier.nova.problem import NovaError
-from web_tier.nova.ready import Readiness
+from web_tier.nova.ready import Readiness, Sight
 
 # Of the machine's console, shown when it stays silent, in lines.
 _LAST_LINES = 15
@@ -33,31 +33,48 @@ class Handover:
     identity: Path | None
 
 
-def hand_over(cloud: Connection, to: Handover, say: Callable[[str], None], *, bring_key: bool) -> Readiness:
-    """Wait until the web tier is installed; if told so bring it its key unless it has one, and wait until it is ready.
+def hand_over(cloud: Connection, to: Handover, say: Callable[[str], None], *, bring_key: bool) -> Sight:
+    """Wait until the web tier is ready; if it lacks an AWS key, bring it one, or leave that to others if told so.
 
     Raises:
-        NovaError: it does not answer in time, or the key did not reach it.
+        NovaError: it does not answer in time, lacks something else, or the key did not reach it.
         openstack.exceptions.SDKException: the console could not be read.
     """
     say(f"waiting for {to.url}, up to {to.seconds:.0f} s")
-    seen = ready.wait(to.url, lambda far: far is not Readiness.SILENT, to.seconds)
-    if seen is Readiness.SILENT:
+    seen = ready.wait(to.url, lambda sight: sight.readiness is not Readiness.SILENT, to.seconds)
+    if seen.readiness is Readiness.SILENT:
         raise NovaError(f"nothing answers at {to.url} after {to.seconds:.0f} s{_console(cloud, to)}", _ASK_THE_MACHINE)
-    if seen is Readiness.READY or not bring_key:
-        return seen
+    # What it lacks may come by itself, and it judges no key before its clock is right.
+    seen = ready.wait(to.url, lambda sight: sight.ready or sight.lacks_key, to.seconds)
+    if not seen.lacks_key:
+        _require_ready(seen, to, "the web tier")
+    elif bring_key:
+        others = _bring_key(cloud, to, say)
+        seen = ready.wait(to.url, lambda sight: sight.ready, to.seconds)
+        _require_ready(seen, to, "the web tier has its key and")
+        for other in others:
+            say(f"{other} is good, too: unless a machine uses it, `novaburst nova key --retire {other.id}`")
+    return seen
+
+
+def _bring_key(cloud: Connection, to: Handover, say: Callable[[str], None]) -> list[Held]:
+    """Bring the machine a new key; the good ones that there were before."""
     say(f"bringing the AWS key to {to.address}")
     keys = AccessKeys(boto3.client("iam", config=config()), to.prefix, say)
     with undelivered_told():
         place = reached(cloud, to)
-        with keys.fresh(keys.held()) as key:
+        held = keys.held()
+        with keys.fresh(held) as key:
             deliver(key, place)
-    if not becomes_ready(to):
+    return [key for key in held if key.active]
+
+
+def _require_ready(seen: Sight, to: Handover, who: str) -> None:
+    if not seen.ready:
         raise NovaError(
-            f"the web tier has its key and is not ready after {to.seconds:.0f} s",
+            f"{who} is not ready after {to.seconds:.0f} s ({seen})",
             f"Ask it what it lacks: curl {to.url}",
         )
-    return Readiness.READY
 
 
 _ASK_THE_MACHINE = (
@@ -69,7 +86,7 @@ _ASK_THE_MACHINE = (
 
 def becomes_ready(to: Handover) -> bool:
     """Whether the web tier is ready, or becomes so in its time."""
-    return ready.wait(to.url, lambda far: far is Readiness.READY, to.seconds) is Readiness.READY
+    return ready.wait(to.url, lambda sight: sight.ready, to.seconds).ready
 
 
 def reached(cloud: Connection, to: Handover) -> Destination:

@@ -21,6 +21,8 @@ class Machine:
 
     # Whether it is ready, or becomes so within its time.
     ready: Callable[[], bool]
+    # Whether it has no key now, or one that AWS refuses.
+    lacks_key: Callable[[], bool]
     # How long requests that began with the old key may go on, in seconds.
     grace_seconds: float
 
@@ -90,19 +92,22 @@ class Rotation:
         return new.id
 
     def retire(self, key_id: str) -> None:
-        """Take a key out of use, and delete it if the web tier is ready without it.
+        """Take a key out of use, and delete it if the web tier is ready without it, or has had no good key before.
 
         Raises:
             NovaError: IAM refuses, there is no such key, or the web tier needs it; then it is good again.
         """
-        if key_id not in {key.id for key in self._keys.held()}:
+        active = {key.id: key.active for key in self._keys.held()}
+        if key_id not in active:
             raise NovaError(
                 f"user {self._keys.user} has no key {key_id}", "`aws iam list-access-keys` shows those it has."
             )
+        # This one is good now, so what a machine without any good key has is another one.
+        keyless = active[key_id] and self._machine.lacks_key()
         self._keys.switch(key_id, on=False)
         self._say(f"the key {key_id} is switched off; looking for {_SETTLE_SECONDS:.0f} s whether anything misses it")
         self._sleep(_SETTLE_SECONDS)
-        if not self._machine.ready():
+        if not (keyless and self._machine.lacks_key()) and not self._machine.ready():
             self._keys.switch(key_id, on=True)
             raise NovaError(
                 f"without the key {key_id} the web tier is not ready, so it was switched on again",

@@ -32,7 +32,7 @@ class Site:
         # What is good at each moment of waiting.
         self.good_then: list[dict[str, str]] = []
         self.said: list[str] = []
-        machine = Machine(self.ready, grace_seconds=4200)
+        machine = Machine(self.ready, self.lacks_key, grace_seconds=4200)
         keys = AccessKeys(self.iam, prefix, self.said.append)
         self.rotation = Rotation(keys, machine, self.said.append, sleep=self.sleep)
 
@@ -55,6 +55,9 @@ class Site:
 
     def ready(self) -> bool:
         return not self.broken and self.keys().get(self.has) == "Active"
+
+    def lacks_key(self) -> bool:
+        return self.keys().get(self.has) != "Active"
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -135,6 +138,29 @@ def test_after_an_interruption_the_other_key_is_retired_by_its_id(site: Site) ->
 
 def test_the_key_in_use_is_switched_on_again_rather_than_deleted(site: Site) -> None:
     used = site.has = site.make()
+    with pytest.raises(NovaError, match="switched on again"):
+        site.rotation.retire(used)
+    assert site.keys() == {used: "Active"}
+
+
+@pytest.mark.parametrize("has", ["", "AKIAGONE"])
+def test_of_a_machine_that_has_no_good_key_either_of_two_others_can_be_retired(site: Site, has: str) -> None:
+    left, other = site.make(), site.make()
+    site.has = has
+    site.rotation.retire(left)
+    assert site.keys() == {other: "Active"}
+
+
+def test_a_key_that_was_switched_off_is_not_deleted_while_the_machine_may_be_without_one_for_that(site: Site) -> None:
+    used = site.has = site.make("Inactive")
+    with pytest.raises(NovaError, match="switched on again"):
+        site.rotation.retire(used)
+    assert site.keys() == {used: "Active"}
+
+
+def test_the_key_in_use_is_not_deleted_while_something_else_is_wrong(site: Site) -> None:
+    used = site.has = site.make()
+    site.broken = True
     with pytest.raises(NovaError, match="switched on again"):
         site.rotation.retire(used)
     assert site.keys() == {used: "Active"}
