@@ -11,6 +11,9 @@ from web_tier.nova.access_keys import WHICH, AccessKeys, Held
 from web_tier.nova.credentials import AccessKey
 from web_tier.nova.problem import NovaError
 
+# Until every part of AWS knows a new key, in seconds: IAM's changes reach it one after the other
+# (docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html), and what serves would be refused in between.
+_KNOWN_SECONDS = 15.0
 # Until every part of AWS has heard that a key is good no more, in seconds.
 _SETTLE_SECONDS = 60.0
 
@@ -76,6 +79,9 @@ class Rotation:
             if not key.active:
                 self._keys.delete(key.id)
         with self._keys.fresh([key for key in held if key.active]) as new:
+            if old is not None:
+                self._say(f"waiting {_KNOWN_SECONDS:.0f} s until AWS knows the key {new.id} everywhere")
+                self._sleep(_KNOWN_SECONDS)
             self._say(f"bringing the key {new.id}")
             bring(new)
         if not self._machine.ready():

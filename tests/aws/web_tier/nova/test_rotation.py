@@ -31,6 +31,7 @@ class Site:
         self.slept: list[float] = []
         # What is good at each moment of waiting.
         self.good_then: list[dict[str, str]] = []
+        self.had_then: list[str] = []
         self.said: list[str] = []
         machine = Machine(self.ready, self.lacks_key, grace_seconds=4200)
         keys = AccessKeys(self.iam, prefix, self.said.append)
@@ -62,6 +63,7 @@ class Site:
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.good_then.append(self.keys())
+        self.had_then.append(self.has)
 
 
 @pytest.fixture
@@ -73,8 +75,11 @@ def test_the_new_key_takes_over_and_the_old_one_stays_good_for_what_is_under_way
     old = site.has = site.make()
     new = site.rotation.rotate(site.bring)
     assert (site.has, site.keys()) == (new, {new: "Active"})
-    assert site.slept[0] == 4200
-    assert site.good_then == [{old: "Active", new: "Active"}, {old: "Inactive", new: "Active"}]
+    # Until AWS knows the new key, for what is under way, and until AWS knows that the old one is good no more.
+    assert site.slept == [15, 4200, 60]
+    assert site.had_then == [old, new, new]
+    both = {old: "Active", new: "Active"}
+    assert site.good_then == [both, both, {old: "Inactive", new: "Active"}]
 
 
 def test_a_first_key_replaces_none_and_waits_for_nothing(site: Site) -> None:
