@@ -97,7 +97,7 @@ BY_OPERATION = {
     ),
     "get_queue_url": (Call("sqs:GetQueueUrl", REQUEST),),
     "get_queue_attributes": (Call("sqs:GetQueueAttributes", REQUEST),),
-    "invoke": (Call("lambda:InvokeFunction", FUNCTION),),
+    "invoke": (Call("lambda:InvokeFunction", FUNCTION, OURS),),
 }
 # What is done in a tier's name without a call in its source.
 IMPLIED = {
@@ -145,7 +145,10 @@ STRANGE = [
     Call("ec2:ModifyInstanceAttribute", INSTANCE, {"ec2:Attribute": "instanceInitiatedShutdownBehavior"}),
     Call("iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/admin", {"iam:PassedToService": "ec2.amazonaws.com"}),
     Call("iam:PassRole", ROLE, {"iam:PassedToService": "lambda.amazonaws.com"}),
-    Call("lambda:InvokeFunction", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:novaburst-scaling-prod-on_wake"),
+    Call("lambda:InvokeFunction", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:novaburst-scaling-prod-on_wake", OURS),
+    # Another deployment's, which a second stage or a forgotten setting may name.
+    Call("lambda:InvokeFunction", FUNCTION, {"aws:ResourceTag/novaburst:fleet": "lab-7"}),
+    Call("lambda:InvokeFunction", FUNCTION),
     Call("lambda:InvokeFunction", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:payroll"),
 ]
 REFUSED = {
