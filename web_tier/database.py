@@ -132,6 +132,10 @@ _STEPS = (
         " WHERE state = 'queued' OR (state = 'receiving' AND key IS NULL)",
         "CREATE INDEX images_to_queue ON images (received) WHERE state = 'receiving' AND key IS NOT NULL",
     ),
+    (
+        # When SQS last took an image's request: NULL while that is not known, and it counts from `received`.
+        "ALTER TABLE images ADD COLUMN queued REAL",
+    ),
 )
 
 

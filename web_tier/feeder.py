@@ -62,7 +62,7 @@ class Feeder:
         messages = [request_for(image, self._bucket).to_message() for image in images]
         failed = set(self._request_queue().send(messages))
         taken = [image.id for number, image in enumerate(images) if number not in failed]
-        self._store.mark_queued(taken)
+        self._store.mark_queued(taken, self._clock())
         if failed:
             log.warning("SQS did not take %d of %d requests, they are sent again", len(failed), len(images))
         return len(taken)

@@ -43,11 +43,18 @@ class Image:
     revision: int = 0
     # The key of an object that was in the bucket before; an uploaded one lies under its id.
     key: str | None = None
+    # When SQS last took its request, if that is known.
+    queued: float | None = None
 
     @property
     def object_key(self) -> str:
         """Where it lies in the in-bucket."""
         return self.key or self.id
+
+    @property
+    def waiting_since(self) -> float:
+        """When its time in the queue began, in seconds since the epoch."""
+        return self.received if self.queued is None else self.queued
 
     @property
     def pending(self) -> bool:

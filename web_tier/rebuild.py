@@ -5,7 +5,6 @@ It may be killed and repeated, and may run beside the web tier.
 
 import logging
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -46,13 +45,10 @@ class Report:
 class Rebuild:
     """One run over both buckets."""
 
-    def __init__(
-        self, store: Store, in_bucket: Bucket, out_bucket: Bucket, *, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, store: Store, in_bucket: Bucket, out_bucket: Bucket) -> None:
         self._store = store
         self._in_bucket = in_bucket
         self._out_bucket = out_bucket
-        self._clock = clock
 
     def run(self, say: Callable[[str], None]) -> Report:
         """Enter all results, then all uploads that wait for one; `say` is told how far it is.
@@ -73,7 +69,7 @@ class Rebuild:
             uploads = self._without_row([entry for entry in page if _UPLOADED.fullmatch(entry.key)])
             described = look_at_all(self._in_bucket.metadata, [entry.key for entry in uploads])
             images = [
-                waiting_image(entry, metadata, self._clock())
+                waiting_image(entry, metadata)
                 for entry, metadata in zip(uploads, described, strict=True)
                 # One that is gone by now has expired or was deleted.
                 if metadata is not None
@@ -134,17 +130,16 @@ def answered_image(result: Result, modified: float) -> Image:
     return Image(result.id, result.batch, result.name, 0, State.QUEUED, moment_of(result.id) or modified)
 
 
-def waiting_image(entry: Entry, metadata: Mapping[str, str], now: float) -> Image | None:
+def waiting_image(entry: Entry, metadata: Mapping[str, str]) -> Image | None:
     """The image of an upload without a result, to be queued anew; None when its object names no batch.
 
-    It may be in the queue still, and is classified twice then, to the same end. Its time begins again, since whoever
-    looks after images takes one for lost that is older than messages become.
+    It may be in the queue still, and is classified twice then, to the same end.
     """
     batch = metadata.get("batch", "")
     if not _IDENTITY.fullmatch(batch):
         return None
     name = display_name(unquote(metadata.get("name", "")))
-    return Image(entry.key, batch, name, entry.size, State.RECEIVING, now)
+    return Image(entry.key, batch, name, entry.size, State.RECEIVING, moment_of(entry.key) or entry.modified)
 
 
 def moment_of(image_id: str) -> float | None:

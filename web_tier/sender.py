@@ -25,10 +25,18 @@ _RETRY_AFTER = (0.1, 0.5, 2.0)
 class Sender:
     """The way into the request queue. Its threads start with the first request, so after any fork."""
 
-    def __init__(self, request_queue: Callable[[], Queue], store: Store, on_queued: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        request_queue: Callable[[], Queue],
+        store: Store,
+        on_queued: Callable[[], None],
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._request_queue = request_queue
         self._store = store
         self._on_queued = on_queued
+        self._clock = clock
         self._waiting: queue.SimpleQueue[tuple[Request, Future[bool]] | None] = queue.SimpleQueue()
         self._starting = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -88,7 +96,7 @@ class Sender:
         taken = {request.id for request in requests} - {request.id for request in left}
         if taken:
             try:
-                self._store.mark_queued(sorted(taken))
+                self._store.mark_queued(sorted(taken), self._clock())
             except sqlite3.Error:
                 # They are queued all the same; the sweeper queues them a second time, which is harmless.
                 log.exception("%d queued images could not be marked", len(taken))

@@ -12,7 +12,9 @@ from novaburst.error_codes import ErrorCode
 from web_tier.database import Database
 from web_tier.images import Counts, Image, State
 
-_SELECT = "SELECT id, batch, name, size, state, received, answered, code, detail, result, revision, key FROM images "
+_SELECT = (
+    "SELECT id, batch, name, size, state, received, answered, code, detail, result, revision, key, queued FROM images "
+)
 
 
 @dataclass(frozen=True)
@@ -69,14 +71,18 @@ class Store:
                 (image.name, image.size, image.received, image.id),
             )
 
-    def mark_queued(self, ids: Sequence[str]) -> None:
-        """SQS has taken the requests of these images; one answered in the meantime stays answered."""
+    def mark_queued(self, ids: Sequence[str], now: float) -> None:
+        """SQS has taken the requests of these images; one answered in the meantime stays answered.
+
+        The time of one that was queued before begins again, which is no change to those who follow its batch.
+        """
         with self.database.writing() as db:
             db.executemany(
                 "UPDATE images SET state = 'queued', code = NULL, detail = NULL, answered = NULL, checked = NULL,"
-                " checks = 0, revision = (SELECT last FROM revision)"
-                " WHERE id = ? AND state IN ('receiving', 'refused')",
-                [(image_id,) for image_id in ids],
+                " checks = 0, queued = ?,"
+                " revision = iif(state = 'queued', revision, (SELECT last FROM revision))"
+                " WHERE id = ? AND state IN ('receiving', 'refused', 'queued')",
+                [(now, image_id) for image_id in ids],
             )
 
     def refuse(self, image_id: str, failure: Failure, now: float, *, state: State = State.RECEIVING) -> None:
@@ -252,7 +258,7 @@ class Changes:
 
 
 def _image(row: Sequence[Any]) -> Image:
-    image_id, batch, name, size, state, received, answered, code, detail, result, revision, key = row
+    image_id, batch, name, size, state, received, answered, code, detail, result, revision, key, queued = row
     return Image(
         id=image_id,
         batch=batch,
@@ -265,4 +271,5 @@ def _image(row: Sequence[Any]) -> Image:
         result=None if result is None else Result.parse(result),
         revision=revision,
         key=key,
+        queued=queued,
     )

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import compress
 
-from novaburst.bounds import MESSAGE_RETENTION_SECONDS
+from novaburst.bounds import MESSAGE_RETENTION_SECONDS, SQS_BATCH
 from novaburst.contract import Failure, result_key
 from novaburst.error_codes import ErrorCode
 from novaburst.looks import look_at_all
@@ -60,9 +60,7 @@ class Sweeper:
     def _queue_again(self, images: Sequence[Image], now: float) -> None:
         stored = self._stored(images)
         if stored:
-            queued = self._send(stored)
-            self._store.mark_queued(queued)
-            log.warning("%d images that were stored and not queued are queued now", len(queued))
+            log.warning("%d images that were stored and not queued are queued now", self._send(stored, now))
         kept = {image.id for image in stored}
         for image in images:
             if image.id not in kept and now - image.received > _MISSING_SECONDS:
@@ -70,12 +68,19 @@ class Sweeper:
                 self._store.refuse(image.id, Failure(code=ErrorCode.OBJECT_MISSING, detail=detail), now)
                 log.warning("image %s never arrived in the bucket", image.id)
 
-    def _send(self, images: Sequence[Image]) -> list[str]:
-        """Queue images whose objects are there, and wake the Lambda; the ids of those that SQS took."""
-        bodies = [request_for(image, self._deployment.in_bucket.name).to_message() for image in images]
-        failed = set(self._deployment.request_queue.send(bodies))
-        self._on_queued()
-        return [image.id for index, image in enumerate(images) if index not in failed]
+    def _send(self, images: Sequence[Image], now: float) -> int:
+        """Queue images whose objects are there, and wake the Lambda; how many SQS took."""
+        sent = 0
+        # Each call is entered before the next, whose failure then has none sent twice.
+        for start in range(0, len(images), SQS_BATCH):
+            some = images[start : start + SQS_BATCH]
+            bodies = [request_for(image, self._deployment.in_bucket.name).to_message() for image in some]
+            failed = set(self._deployment.request_queue.send(bodies))
+            taken = [image.id for index, image in enumerate(some) if index not in failed]
+            self._store.mark_queued(taken, now)
+            self._on_queued()
+            sent += len(taken)
+        return sent
 
     def _fetch_results(self, images: Sequence[Image], now: float) -> set[str]:
         """Enter the results that the bucket has of these images; the ids of the images that have one."""
@@ -88,7 +93,7 @@ class Sweeper:
 
     def _look_for_lost(self, images: Sequence[Image], now: float) -> None:
         """Answer images whose object and message are gone; queue those again whose message alone has expired."""
-        old = [image for image in images if now - image.received > _LOST_SECONDS]
+        old = [image for image in images if now - image.waiting_since > _LOST_SECONDS]
         there = {image.id for image in self._stored(old)}
         for image in old:
             if image.id not in there:
@@ -96,9 +101,11 @@ class Sweeper:
                 failure = Failure(code=ErrorCode.OBJECT_MISSING, detail=detail)
                 self._store.refuse(image.id, failure, now, state=State.QUEUED)
                 log.warning("image %s is gone from the bucket, unanswered", image.id)
-        expired = [image for image in old if image.id in there and now - image.received > MESSAGE_RETENTION_SECONDS]
+        expired = [
+            image for image in old if image.id in there and now - image.waiting_since > MESSAGE_RETENTION_SECONDS
+        ]
         if expired:
-            log.warning("%d images whose messages have expired are queued again", len(self._send(expired)))
+            log.warning("%d images whose messages have expired are queued again", self._send(expired, now))
 
     def _answered(self, images: Sequence[Image]) -> Sequence[Image]:
         if len(images) <= _ONE_BY_ONE:

@@ -102,7 +102,7 @@ def test_a_repetition_after_a_crash_goes_on_where_the_first_has_ended(
         if far is State.QUEUED:
             about = {"id": identity, "batch": dead.batch, "bucket": deployment.in_bucket.name, "key": identity}
             deployment.request_queue.send([Request(**about, name="1.jpg", sent="2026-01-01T00:00Z").to_message()])
-            store.mark_queued([identity])
+            store.mark_queued([identity], dead.created)
     attempts.close()
     reply = post(client, *FILES)
     assert ids(reply)[0] == identity

@@ -13,6 +13,7 @@ from click.testing import Result as Ran
 
 from novaburst.cli import main
 from novaburst.contract import Request, Result, new_id, result_key
+from web_tier.attempts import derived_id
 from web_tier.batches import Batches
 from web_tier.deployment import Deployment
 from web_tier.images import Image, State
@@ -82,6 +83,20 @@ def test_what_waits_is_queued_and_answered_like_any_other(settings: WebSettings,
         deployment.response_queue.send([answer(deployment, waiting).to_message()])
         Listener(lambda: deployment.response_queue, deployment.out_bucket, store).poll(0)
         assert store.counts("b").done == 1
+
+
+def test_an_upload_of_days_ago_has_its_own_time_again_and_is_queued_once(
+    settings: WebSettings, deployment: Deployment
+) -> None:
+    now = time.time()
+    uploaded = round(now) - 5 * 86_400.0
+    upload(deployment, waiting := derived_id(uploaded, 0, "key"), name="cat.jpg", batch="b")
+    run()
+    assert contents(settings)[waiting].received == uploaded
+    with closing(Store(settings.store_path)) as store:
+        for hours in range(4):
+            Sweeper(deployment, store, lambda: None, clock=lambda: now + 3600 * hours).sweep()  # noqa: B023 # at once
+    assert deployment.request_queue.depth().backlog == 1
 
 
 def test_a_store_from_yesterday_keeps_what_it_has_and_gets_what_came_since(

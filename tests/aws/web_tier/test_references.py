@@ -130,7 +130,7 @@ def test_a_crash_between_queueing_and_the_store_queues_again_and_a_result_counts
     bucket = deployment.in_bucket.name
     feeder = Feeder(references, store, lambda: deployment.request_queue, bucket, lambda: None, clock=lambda: now[0])
     with monkeypatch.context() as patch:
-        patch.setattr(store, "mark_queued", lambda _: (_ for _ in ()).throw(SystemExit))
+        patch.setattr(store, "mark_queued", lambda *_: (_ for _ in ()).throw(SystemExit))
         with pytest.raises(SystemExit):
             feeder.feed(NEVER)
     assert feeder.feed(NEVER) == 0

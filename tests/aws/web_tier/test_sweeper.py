@@ -1,8 +1,12 @@
+import itertools
 import threading
 from collections.abc import Callable
+from contextlib import closing
+from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from novaburst.bounds import MESSAGE_RETENTION_SECONDS
 from novaburst.contract import Request, Result, result_key
@@ -10,6 +14,7 @@ from novaburst.error_codes import ErrorCode
 from web_tier.chores import start_chore
 from web_tier.deployment import Deployment
 from web_tier.images import Image, State
+from web_tier.settings import WebSettings
 from web_tier.store import Store
 from web_tier.sweeper import Sweeper
 
@@ -183,6 +188,72 @@ def test_a_queued_image_that_still_waits_is_left_alone_until_its_message_has_exp
     [message] = deployment.request_queue.receive(wait_seconds=0)
     assert Request.parse(message.body).id == "a"
     assert world.wakes == 1
+
+
+def test_an_expired_message_is_sent_anew_once_in_each_time_that_messages_are_kept_whoever_sweeps(
+    deployment: Deployment,
+    store: Store,
+    sweeper: Sweeper,
+    world: World,
+    settings: WebSettings,
+) -> None:
+    names = [f"image-{number}" for number in range(5)]
+    for name in names:
+        store.add_image(Image(name, "b", "cat.jpg", 1, State.QUEUED, START))
+        deployment.in_bucket.put(name, b"jpeg")
+    before = store.images(names)
+    for days in (1, 2):
+        world.now += MESSAGE_RETENTION_SECONDS - 24 * 3600
+        for _ in range(13):
+            world.now += 2 * 3600
+            sweeper.sweep()
+        with closing(Store(settings.store_path)) as anew:
+            Sweeper(deployment, anew, world.wake, clock=world).sweep()
+        assert deployment.request_queue.depth().backlog == 5 * days
+    # To people nothing has changed.
+    assert [(one.received, one.revision) for one in store.images(names).values()] == [
+        (one.received, one.revision) for one in before.values()
+    ]
+
+
+def test_an_image_that_was_queued_late_is_not_taken_for_one_whose_message_has_expired(
+    deployment: Deployment, sweeper: Sweeper, world: World, enter: Callable[[str, State], None]
+) -> None:
+    enter("a", State.RECEIVING)
+    deployment.in_bucket.put("a", b"jpeg")
+    world.now += MESSAGE_RETENTION_SECONDS + 60
+    for _ in range(4):
+        sweeper.sweep()
+        world.now += 3600
+    assert deployment.request_queue.depth().backlog == 1
+
+
+def test_when_a_call_of_sqs_fails_what_the_calls_before_took_is_not_sent_twice(
+    deployment: Deployment,
+    sweeper: Sweeper,
+    world: World,
+    enter: Callable[[str, State], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for number in range(25):
+        enter(f"image-{number:02}", State.QUEUED)
+        deployment.in_bucket.put(f"image-{number:02}", b"jpeg")
+    client = deployment.request_queue._client
+    send, calls = client.send_message_batch, itertools.count(1)
+
+    def fail_once(**arguments: Any) -> Any:
+        if next(calls) == 3:
+            raise EndpointConnectionError(endpoint_url="sqs")
+        return send(**arguments)
+
+    monkeypatch.setattr(client, "send_message_batch", fail_once)
+    world.now += MESSAGE_RETENTION_SECONDS + 60
+    with pytest.raises(EndpointConnectionError):
+        sweeper.sweep()
+    assert deployment.request_queue.depth().backlog == 20
+    world.now += 3600
+    sweeper.sweep()
+    assert deployment.request_queue.depth().backlog == 25
 
 
 def test_missed_results_are_asked_for_side_by_side(

@@ -75,7 +75,7 @@ def _finds_nothing(module: ModuleType) -> None:
 
 def _answers_before_sqs(module: ModuleType) -> None:
     def submit_and_hope(submit: Any, self: Any, request: Any) -> "Future[bool]":
-        self._store.mark_queued([request.id])
+        self._store.mark_queued([request.id], time.time())
         submit(self, request)
         taken: Future[bool] = Future()
         taken.set_result(True)

@@ -51,7 +51,7 @@ def known(store: Store, image_id: str = "a") -> Image:
 def test_an_image_goes_from_receiving_to_queued_to_answered(store: Store) -> None:
     store.add_image(image())
     assert known(store) == image(revision=2)
-    store.mark_queued(["a"])
+    store.mark_queued(["a"], 101.0)
     assert known(store).state is State.QUEUED
     assert store.record([label()], 105.0) == 1
     answered = known(store)
@@ -70,8 +70,19 @@ def test_a_result_delivered_twice_is_news_once(store: Store) -> None:
 def test_an_answered_image_is_not_queued_again_by_a_late_mark(store: Store) -> None:
     store.add_image(image())
     store.record([label()], 1.0)
-    store.mark_queued(["a"])
+    store.mark_queued(["a"], 101.0)
     assert known(store).state is State.ANSWERED
+
+
+def test_the_time_of_an_image_that_is_queued_again_begins_anew_and_those_who_follow_it_hear_nothing(
+    store: Store,
+) -> None:
+    store.add_image(image())
+    assert known(store).waiting_since == 100.0
+    store.mark_queued(["a"], 101.0)
+    queued = known(store)
+    store.mark_queued(["a"], 500.0)
+    assert (queued.waiting_since, known(store)) == (101.0, replace(queued, queued=500.0))
 
 
 def test_a_refused_image_keeps_its_reason_until_a_result_overrules_it(store: Store) -> None:
@@ -247,7 +258,7 @@ def test_no_refusal_overrules_an_answer(store: Store, state: State) -> None:
     store.add_image(image("a"))
     store.record([error("a")], 4.0)
     store.refuse("a", Failure(code=ErrorCode.NOT_STORED), 5.0, state=state)
-    store.mark_queued(["a"])
+    store.mark_queued(["a"], 101.0)
     assert store.image("a").state is State.ANSWERED  # type: ignore[union-attr] # it is there
     assert store.counts().as_json() == {"total": 1, "done": 0, "failed": 1, "pending": 0}
 
@@ -286,7 +297,7 @@ class Tallies(RuleBasedStateMachine):
 
     @rule(name=images)
     def queue(self, name: str) -> None:
-        self.store.mark_queued([name])
+        self.store.mark_queued([name], 101.0)
 
     @rule(name=images, state=st.sampled_from(State))
     def refuse(self, name: str, state: State) -> None:
