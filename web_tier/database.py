@@ -7,7 +7,8 @@ results the listener brings back.
 
 import queue
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -142,9 +143,10 @@ _STEPS = (
 class Database:
     """One file. Safe to share between threads; open one in each process, after the fork."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
+        self._clock = clock
         self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         first = self.connect()
         _bring_up_to_date(first)
@@ -184,9 +186,13 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """A connection in a transaction, committed at the end, with a new number in `revision`."""
+        """A connection in a transaction, committed at the end, with a new number in `revision`.
+
+        That is the time in microseconds since the epoch, or one more than the last where time has not passed: so it is
+        above all that a store gave which was lost, or of which this is an older copy. JavaScript holds it until 2255.
+        """
         with self.noting() as connection:
-            connection.execute("UPDATE revision SET last = last + 1")
+            connection.execute("UPDATE revision SET last = max(last + 1, ?)", (int(self._clock() * 1e6),))
             yield connection
 
 

@@ -1,6 +1,7 @@
 """Fills the store from the buckets, which hold the truth: what it lacks is entered, what it has stays as it is.
 
-It may be killed and repeated, and may run beside the web tier.
+It may be killed and repeated, and may run beside the web tier. What it enters is news to whoever follows a batch, also
+with a revision of the store that was lost.
 """
 
 import logging
