@@ -22,6 +22,7 @@ from novaburst.error_codes import ErrorCode
 from tests.browser.photos import photo
 from web_tier.deployment import Deployment
 from web_tier.settings import WebSettings
+from web_tier.store import Store
 
 CHROMIUM = "/usr/bin/chromium"
 PREFIX = "novapage"
@@ -130,6 +131,14 @@ def site(processes: str, deployment: Deployment) -> Iterator[Site]:
     site.working.set()
     stop.set()
     thread.join(10)
+
+
+@pytest.fixture
+def store(site: Site, settings: WebSettings) -> Iterator[Store]:
+    """The web tier's own, for batches that no worker need answer."""
+    store = Store(settings.store_path)
+    yield store
+    store.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,7 +13,6 @@ from playwright.sync_api import Browser, FilePayload, Page, Route, expect
 from novaburst.contract import Guess, Result
 from tests.browser.conftest import SHOTS, Site
 from tests.browser.photos import file, photo
-from web_tier.settings import WebSettings
 from web_tier.store import Store
 
 UPLOADS = "**/api/v1/upload*"
@@ -28,14 +26,6 @@ def batch(page: Page, site: Site, photos: list[FilePayload]) -> Page:
     page.set_input_files("#files", [*photos, file("notes.txt", "text/plain", b"no image")])
     expect(page.locator("#summary")).to_have_text("4 of 5 classified · 1 without a label")
     return page
-
-
-@pytest.fixture
-def store(site: Site, settings: WebSettings) -> Iterator[Store]:
-    """The web tier's own, for batches that no worker need answer."""
-    store = Store(settings.store_path)
-    yield store
-    store.close()
 
 
 def answer(batch: str, image_id: str, name: str, label: str) -> Result:

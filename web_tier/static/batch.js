@@ -3,7 +3,7 @@ import { Item } from "./item.js";
 
 export class Batch {
   #known = new Map(); // the server's id -> item
-  #unclaimed = new Map(); // ids heard of while uploads run: most are answers to those
+  #unclaimed = new Map(); // images heard of while uploads run, by id: most are answers to those
   #uploads = 0;
 
   constructor(id, changed) {
@@ -23,10 +23,7 @@ export class Batch {
 
   // The server's word on an image.
   meet(image) {
-    const item = this.#known.get(image.id);
-    if (item) item.know(image);
-    else if (this.#uploads) this.#unclaimed.set(image.id, image);
-    else this.#join(image);
+    this.#place(image);
     this.changed();
   }
 
@@ -34,12 +31,14 @@ export class Batch {
     this.#uploads += 1;
   }
 
-  // The answer to an upload: the file here is that image there. The stream may have told more of it already.
+  // The answer to an upload: the file here is that image there. The stream may have told a worker's answer already;
+  // what else it has told may be of an earlier attempt.
   claim(item, image) {
     // It may have come as somebody else's, when the first answer to its upload was lost.
     const double = this.#known.get(image.id);
     if (double && double !== item) this.items.delete(double);
-    item.know(this.#unclaimed.get(image.id) ?? double?.image ?? image);
+    const told = this.#unclaimed.get(image.id) ?? double?.image;
+    item.know(told?.worker ? told : image);
     this.#unclaimed.delete(image.id);
     this.#known.set(image.id, item);
   }
@@ -47,8 +46,9 @@ export class Batch {
   uploadEnds() {
     this.#uploads -= 1;
     if (this.#uploads) return;
-    for (const image of this.#unclaimed.values()) this.#join(image);
+    const told = [...this.#unclaimed.values()];
     this.#unclaimed.clear();
+    for (const image of told) this.#place(image);
     this.changed();
   }
 
@@ -66,13 +66,21 @@ export class Batch {
     const counts = { all: this.items.size, done: 0, failed: 0, pending: 0, local: 0 };
     for (const item of this.items) {
       counts[item.group] += 1;
-      if (item.state === "waiting" || item.state === "sending") counts.local += 1;
+      if (item.local) counts.local += 1;
     }
     return counts;
   }
 
   ofState(state) {
     return [...this.items].filter((item) => item.state === state);
+  }
+
+  #place(image) {
+    const item = this.#known.get(image.id);
+    if (item?.local || (!item && this.#uploads)) this.#unclaimed.set(image.id, image);
+    else if (!item) this.#join(image);
+    // A file that could not be stored may have gone again as another image.
+    else if (item.id === image.id) item.know(image);
   }
 
   #join(image) {

@@ -9,7 +9,7 @@ export class Item {
     this.image = image;
     this.name = file ? file.name : image.name;
     this.bytes = file ? file.size : image.bytes;
-    // "waiting", "sending", "unsent" or "refused" until the server knows it, then the server's "pending", "done", "failed".
+    // "waiting", "sending", "unsent" or "refused" until the server has it, then the server's "pending", "done", "failed".
     this.state = image ? image.state : "waiting";
     // Why it was not sent, in words.
     this.fault = null;
@@ -27,6 +27,11 @@ export class Item {
 
   get id() {
     return this.image?.id ?? null;
+  }
+
+  // Whether it is on its way to the server, for the first time or again.
+  get local() {
+    return this.state === "waiting" || this.state === "sending";
   }
 
   // "done", "failed" or "pending", as the filter calls them.
@@ -51,10 +56,13 @@ export class Item {
     this.version += 1;
   }
 
+  // The server's word on it. What it could not store is unsent as long as this page has the file.
   know(image) {
     this.image = image;
     this.name = image.name;
-    this.become(image.state);
+    const lost = this.file && image.error?.code === "not_stored";
+    if (lost) this.become("unsent", { fault: image.error.remedy, retry: true });
+    else this.become(image.state);
   }
 
   progress(part) {

@@ -111,10 +111,8 @@ export class Uploads {
     this.#progress(group, group.bytes);
     group.items.forEach((item, place) => {
       const image = answer.images[place];
-      if (!image) return item.become("unsent", { fault: answer.shortfall ?? "It did not arrive.", retry: true });
-      this.#batch.claim(item, image);
-      if (item.image.error?.code === "not_stored") item.become("failed", { retry: true });
-      return item;
+      if (image) this.#batch.claim(item, image);
+      else item.become("unsent", { fault: answer.shortfall ?? "It did not arrive.", retry: true });
     });
   }
 
