@@ -1,6 +1,8 @@
 """The `novaburst` command: each subcommand is imported only when it is called, since a tier installs only its own."""
 
 import importlib
+import io
+import sys
 
 import click
 
@@ -59,3 +61,6 @@ class _LazyGroup(click.Group):
 @click.version_option(package_name="novaburst")
 def main() -> None:
     """Image classification bursts: a private cloud takes the traffic, AWS takes the work."""
+    # A name with a letter that the output's encoding lacks is no reason to lose the others.
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="replace")

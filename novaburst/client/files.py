@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 _PATTERN = frozenset("*?[")
+# The journal's integers have 64 bits: 2262 is the last year that can be told from later ones.
+_LATEST = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,12 @@ class File:
             OSError: there is none that can be looked at.
         """
         seen = path.stat()
-        return cls(path, seen.st_size, seen.st_mtime_ns)
+        return cls(path, seen.st_size, min(seen.st_mtime_ns, _LATEST))
 
     @property
     def name(self) -> str:
         """Its name as text, whatever bytes the file system has for it."""
-        return os.fsencode(self.path.name).decode("utf-8", "replace")
+        return as_text(self.path.name)
 
     def read(self) -> bytes:
         """Its bytes.
@@ -96,6 +98,11 @@ class _Window:
         chunk = self._stream.read(self._left if size < 0 else min(size, self._left))
         self._left -= len(chunk)
         return chunk
+
+
+def as_text(name: str) -> str:
+    """A name or path as every program can take it: what is no text in it becomes U+FFFD."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def missing(paths: Iterable[str]) -> list[str]:

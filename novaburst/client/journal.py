@@ -5,6 +5,7 @@ written down: when the answer is lost, the same request is sent again, and the w
 instead of taking the files twice.
 """
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,6 +34,10 @@ CREATE TABLE IF NOT EXISTS files (
 CREATE INDEX IF NOT EXISTS files_underway ON files (request, position) WHERE request IS NOT NULL AND image IS NULL;
 CREATE INDEX IF NOT EXISTS files_image ON files (image);
 """
+
+
+# A path as SQLite takes it: text, or the bytes of one that is no UTF-8, which SQLite sorts after every text.
+_Key = str | bytes
 
 
 class JournalError(RuntimeError):
@@ -121,7 +126,7 @@ class Journal:
                     "SELECT path, size, changed FROM files WHERE request = ? AND image IS NULL ORDER BY position",
                     (request,),
                 ).fetchall()
-            yield request, [File(Path(path), size, changed) for path, size, changed in rows]
+            yield request, [File(_path(key), size, changed) for key, size, changed in rows]
 
     def sending(self, request: str, files: Sequence[File]) -> None:
         """A request is about to be sent."""
@@ -153,7 +158,7 @@ class Journal:
     def path_of(self, image: str) -> Path | None:
         """The file that became this image."""
         row = self._one("SELECT path FROM files WHERE image = ?", (image,))
-        return None if row is None else Path(row[0])
+        return None if row is None else _path(row[0])
 
     def settled(self) -> int:
         """How many files the web tier has answered for, taken or refused."""
@@ -169,7 +174,7 @@ class Journal:
 
     def unsent(self) -> Iterator[Entry]:
         """The files that the web tier has no image of: unreadable ones above all, in the order of their paths."""
-        after = ""
+        after: _Key = ""
         while True:
             with self._lock:
                 rows = self._db.execute(
@@ -179,7 +184,7 @@ class Journal:
                 ).fetchall()
             if not rows:
                 return
-            yield from (Entry(Path(path), code, detail or "") for path, code, detail in rows)
+            yield from (Entry(_path(key), code, detail or "") for key, code, detail in rows)
             after = rows[-1][0]
 
     def _one(self, query: str, parameters: Iterable[object] = ()) -> tuple[Any, ...] | None:
@@ -194,5 +199,14 @@ class Journal:
             yield
 
 
-def _key(path: Path) -> str:
-    return str(path.absolute())
+def _key(path: Path) -> _Key:
+    text = str(path.absolute())
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(text)
+    return text
+
+
+def _path(key: _Key) -> Path:
+    return Path(os.fsdecode(key))

@@ -14,7 +14,7 @@ from types import FrameType
 import click
 
 from novaburst.client import Answer, Client, ClientError, Journal, JournalError, Submission, Taken
-from novaburst.client.files import expand, missing
+from novaburst.client.files import as_text, expand, missing
 from novaburst.commands.answers import csv_option, json_option, one_form, print_answers
 from novaburst.commands.options import url_option
 from novaburst.commands.progress import Meter
@@ -165,16 +165,17 @@ def _answers(client: Client, journal: Journal, batch: str) -> Iterator[Answer]:
     for answer in client.results(batch):
         # What could not be stored at first was sent again, as another image.
         if answer.id is not None and (path := journal.path_of(answer.id)) is not None:
-            yield replace(answer, name=_here(path), raw={**answer.raw, "path": str(path)})
+            yield replace(answer, name=_here(path), raw={**answer.raw, "path": as_text(str(path))})
     for entry in journal.unsent():
         name = _here(entry.path)
         error = {"code": entry.code, "detail": f"{name}: {entry.detail}"}
-        yield Answer.of({"name": entry.path.name, "path": str(entry.path), "state": "failed", "error": error})
+        names = {"name": as_text(entry.path.name), "path": as_text(str(entry.path))}
+        yield Answer.of({**names, "state": "failed", "error": error})
 
 
 def _here(path: Path) -> str:
     here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+    return as_text(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
 def _on_interrupt(number: int, frame: FrameType | None) -> None:

@@ -42,13 +42,13 @@ def submit(tier: PlayedTier, *arguments: str | Path) -> Any:
     return CliRunner().invoke(main, ["submit", "--url", tier.url, *map(str, arguments)])
 
 
-def command(tier: PlayedTier, *arguments: str | Path) -> "subprocess.Popen[str]":
+def command(tier: PlayedTier, *arguments: str | Path, **environment: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [NOVABURST, "submit", "--url", tier.url, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "NO_COLOR": "1"},
+        env={**os.environ, "NO_COLOR": "1", **environment},
     )
 
 
@@ -85,6 +85,45 @@ def test_a_file_that_cannot_be_read_is_told_and_the_others_are_taken(tier: Playe
             assert [(entry.path.name, entry.code) for entry in journal.unsent()] == [("gone.jpg", "unreadable_file")]
     assert {taken.path.name: taken.error for taken in told} == {"good.jpg": None, "gone.jpg": "unreadable_file"}
     assert result.exit_code == 0
+
+
+@pytest.mark.parametrize("encoding", ["utf-8:strict", "utf-8:surrogateescape", "ascii"])
+@pytest.mark.parametrize("form", ["--csv", "--json", "--no-wait", None])
+def test_a_name_that_is_no_text_stops_neither_the_others_nor_the_printing(
+    tier: PlayedTier, tmp_path: Path, form: str | None, encoding: str
+) -> None:
+    tier.refusals["d\ufffd.jpg"] = "damaged_image"
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in (b"caf\xe9.jpg", b"d\xe9.jpg", "tr\u00e4ume.jpg".encode(), b"z.jpg"):
+        Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes(b"x")
+    process = command(tier, folder, *([form] if form else []), PYTHONIOENCODING=encoding, COLUMNS="200")
+    shown, errors = process.communicate(timeout=60)
+    assert process.returncode == 1, errors
+    assert tier.names == ["caf\ufffd.jpg", "tr\u00e4ume.jpg", "z.jpg"]
+    if form == "--json":
+        paths = {Path(image["path"]).name for image in json.loads(shown)["images"]}
+        assert paths == {"caf\ufffd.jpg", "d\ufffd.jpg", "tr\u00e4ume.jpg", "z.jpg"}
+    elif form != "--no-wait":
+        assert ("caf?.jpg" if encoding == "ascii" else "caf\ufffd.jpg") in shown
+
+
+def test_the_same_command_goes_on_with_names_that_are_no_text(
+    tier: PlayedTier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("novaburst.commands.submit._PATIENCE_SECONDS", 0.3)
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.jpg"))
+    path.write_bytes(b"x")
+    tier.fault = lambda number: (503, {})
+    assert submit(tier, path).exit_code == 3
+    tier.fault = lambda number: None
+    assert submit(tier, path).exit_code == 0
+    assert tier.names == ["caf\ufffd.jpg"]
+
+
+def test_a_file_of_a_far_future_is_taken(tier: PlayedTier, photos: Path) -> None:
+    os.utime(photos / "0" / "000.jpg", (10_413_792_000, 10_413_792_000))
+    assert submit(tier, photos / "0").exit_code == 0
 
 
 def test_a_large_file_goes_alone_and_whole(tier: PlayedTier, tmp_path: Path) -> None:
