@@ -12,8 +12,8 @@ from typing import Any, Self
 
 from novaburst.client.answers import Answer, Batch
 from novaburst.client.connection import ClientError, Connection, bearer
-from novaburst.client.files import expand
 from novaburst.client.journal import Journal
+from novaburst.client.paths import expand
 from novaburst.client.submission import Submission, Taken, Uploader
 
 # Where the token for uploads and results is looked for.
@@ -75,10 +75,11 @@ class Client:
         is missing, into the same batch, and nothing twice. A batch that is gone is begun anew; when it is deleted while
         files go into it, `on_anew` is called with the new one, and all files are sent again. `on_file` is called for
         each file, from several threads. At most `parallel` requests are under way at once; memory does not grow with
-        the number of files.
+        the number of files. `novaburst.client.paths.expand` says which files are meant.
 
         Raises:
             ClientError: as every method; what was taken until then is in the journal.
+            ValueError: a pattern has `**` as a part of a name.
             novaburst.client.JournalError: the journal cannot be written.
             KeyboardInterrupt: after the requests under way have ended.
         """

@@ -1,12 +1,12 @@
-"""The files that a person means by paths, folders and patterns, found one after another as they are needed."""
+"""A file as it was found, and the bodies of requests that carry files."""
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Self
 
-_PATTERN = frozenset("*?[")
 # The journal's integers have 64 bits: 2262 is the last year that can be told from later ones.
 _LATEST = 2**63 - 1
 
@@ -24,9 +24,15 @@ class File:
         """The file that lies there now.
 
         Raises:
-            OSError: there is none that can be looked at.
+            OSError: there is none that can be looked at, or what lies there is none.
         """
         seen = path.stat()
+        if stat.S_ISDIR(seen.st_mode):
+            # Paths have a folder among the files where it cannot be listed; this says why.
+            with os.scandir(path):
+                pass
+        if not stat.S_ISREG(seen.st_mode):
+            raise OSError(None, "it is no file", str(path))
         return cls(path, seen.st_size, min(seen.st_mtime_ns, _LATEST))
 
     @property
@@ -103,46 +109,6 @@ class _Window:
 def as_text(name: str) -> str:
     """A name or path as every program can take it: what is no text in it becomes U+FFFD."""
     return os.fsencode(name).decode("utf-8", "replace")
-
-
-def missing(paths: Iterable[str]) -> list[str]:
-    """Those of the paths that name nothing and are no patterns."""
-    return [path for path in paths if not (Path(path).exists() or _is_pattern(path))]
-
-
-def expand(paths: Iterable[str]) -> Iterator[Path]:
-    """The files that the paths, folders and patterns (`**` crosses folders) name, each folder's in order.
-
-    Hidden files and folders below a folder are left out. No more is in memory than the names of the folders that are
-    open. A file that is named twice comes twice.
-    """
-    for path in paths:
-        if not _is_pattern(path):
-            yield from _whole(Path(path))
-            continue
-        parts = Path(path).parts
-        first = next(number for number, part in enumerate(parts) if _is_pattern(part))
-        for found in Path(*parts[:first]).glob(str(Path(*parts[first:]))):
-            if found.is_file():
-                yield found
-            elif "**" not in path:
-                # What `**` finds below a folder comes by itself; a folder that a plain pattern names is meant whole.
-                yield from _whole(found)
-
-
-def _is_pattern(path: str) -> bool:
-    return bool(_PATTERN.intersection(path)) and not Path(path).exists()
-
-
-def _whole(path: Path) -> Iterator[Path]:
-    if not path.is_dir():
-        yield path
-        return
-    for place, folders, names in os.walk(path):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith(".") and (found := Path(place, name)).is_file():
-                yield found
 
 
 def _changed(path: Path) -> OSError:

@@ -131,7 +131,12 @@ class Journal:
     def sending(self, request: str, files: Sequence[File]) -> None:
         """A request is about to be sent."""
         rows = [(_key(file.path), file.size, file.changed, request, position) for position, file in enumerate(files)]
+        # A folder that could not be listed in an earlier run is no failure once its files go.
+        folders = {folder for file in files for folder in file.path.absolute().parents}
         with self._writing():
+            self._db.executemany(
+                "DELETE FROM files WHERE path = ? AND request IS NULL", [(_key(folder),) for folder in folders]
+            )
             self._db.executemany(
                 "INSERT OR REPLACE INTO files (path, size, changed, request, position) VALUES (?, ?, ?, ?, ?)", rows
             )

@@ -14,7 +14,8 @@ from types import FrameType
 import click
 
 from novaburst.client import Answer, Client, ClientError, Journal, JournalError, Submission, Taken
-from novaburst.client.files import as_text, expand, missing
+from novaburst.client.files import as_text
+from novaburst.client.paths import expand, objections
 from novaburst.commands.answers import csv_option, json_option, one_form, print_answers
 from novaburst.commands.options import url_option
 from novaburst.commands.progress import Meter
@@ -71,15 +72,18 @@ def submit_command(
     if reference is not None:
         _refer(url, reference, no_wait=no_wait, as_json=as_json, as_csv=as_csv)
         return
-    if unknown := missing(paths):
-        raise click.UsageError(f"there is no {', '.join(map(repr, unknown))}")
+    if objected := objections(paths):
+        raise click.UsageError("; ".join(objected))
     try:
         with ExitStack() as stack:
             stack.callback(signal.signal, signal.SIGINT, signal.signal(signal.SIGINT, _on_interrupt))
+            total = sum(1 for _ in expand(paths))
+            if not total:
+                raise click.ClickException("there is no file in what was given")
             journal = stack.enter_context(Journal(journal_path(url, paths)))
             client = stack.enter_context(Client(url, patience_seconds=_PATIENCE_SECONDS))
             with Meter() as meter:
-                submission = _upload(client, journal, paths, meter, new=new)
+                submission = _upload(client, journal, paths, total, meter, new=new)
                 if not no_wait:
                     wait_for_answers(client, submission.batch, meter)
             if no_wait:
@@ -109,10 +113,9 @@ def journal_path(url: str, paths: Sequence[str]) -> Path:
     return Path(state) / "novaburst" / "submissions" / f"{name}.sqlite3"
 
 
-def _upload(client: Client, journal: Journal, paths: Sequence[str], meter: Meter, *, new: bool) -> Submission:
-    total = sum(1 for _ in expand(paths))
-    if not total:
-        raise click.ClickException("there is no file in what was given")
+def _upload(
+    client: Client, journal: Journal, paths: Sequence[str], total: int, meter: Meter, *, new: bool
+) -> Submission:
     begun = journal.batch
     kept = None if new else client.continued(journal)
     before = journal.settled() if kept else 0

@@ -42,9 +42,13 @@ def submit(tier: PlayedTier, *arguments: str | Path) -> Any:
     return CliRunner().invoke(main, ["submit", "--url", tier.url, *map(str, arguments)])
 
 
-def command(tier: PlayedTier, *arguments: str | Path, **environment: str) -> "subprocess.Popen[str]":
+def command(
+    tier: PlayedTier, *arguments: str | Path, obeying: bool = False, **environment: str
+) -> "subprocess.Popen[str]":
+    """The command as a process; `obeying` the modes of files, even as root."""
+    modes = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if obeying and os.geteuid() == 0 else []
     return subprocess.Popen(
-        [NOVABURST, "submit", "--url", tier.url, *arguments],
+        [*modes, NOVABURST, "submit", "--url", tier.url, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -303,6 +307,70 @@ def test_a_path_that_is_nowhere_is_wrong_usage(tier: PlayedTier, tmp_path: Path)
     assert result.exit_code == 2
     assert "nowhere.jpg" in result.stderr
     assert not tier.batches
+
+
+@pytest.mark.parametrize("path", ["a" * 300, "**.jpg", "***"])
+def test_a_path_that_can_be_none_is_wrong_usage_and_leaves_no_journal(
+    tier: PlayedTier, tmp_path: Path, path: str
+) -> None:
+    result = submit(tier, tmp_path / path)
+    assert result.exit_code == 2, result.output
+    assert not journals(tmp_path)
+
+
+def test_a_pattern_that_matches_nothing_leaves_no_journal(tier: PlayedTier, tmp_path: Path) -> None:
+    result = submit(tier, tmp_path / "*.jpg")
+    assert (result.exit_code, "there is no file" in result.stderr) == (1, True)
+    assert not journals(tmp_path)
+    assert not tier.batches
+
+
+@pytest.mark.parametrize("given", ["", "**/*.jpg", "*/0.jpg", "locked", "locked/*"])
+def test_a_folder_that_cannot_be_read_is_told_with_the_files_that_cannot(
+    tier: PlayedTier, tmp_path: Path, given: str
+) -> None:
+    for name in ("open", "locked"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        (tmp_path / "photos" / name / "0.jpg").write_bytes(b"x")
+    (tmp_path / "photos" / "locked").chmod(0)
+    process = command(tier, tmp_path / "photos" / given, "--csv", obeying=True)
+    shown, errors = process.communicate(timeout=60)
+    assert process.returncode == 1, errors
+    told = [line for line in shown.splitlines() if "unreadable_file" in line]
+    assert len(told) == 1
+    assert "photos/locked" in told[0]
+    assert "Permission denied" in told[0]
+    assert tier.names == ([] if "locked" in given else ["0.jpg"])
+    assert not journals(tmp_path)
+
+
+def test_a_file_behind_a_locked_folder_is_not_said_to_be_nowhere(tier: PlayedTier, tmp_path: Path) -> None:
+    (tmp_path / "locked").mkdir()
+    (tmp_path / "locked" / "0.jpg").write_bytes(b"x")
+    (tmp_path / "locked").chmod(0)
+    process = command(tier, tmp_path / "locked" / "0.jpg", obeying=True)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "0.jpg' cannot be looked at: Permission denied" in " ".join(errors.split())
+
+
+def test_broken_links_are_told_and_linked_folders_are_sent(tier: PlayedTier, photos: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "links"
+    folder.mkdir()
+    (folder / "gone.jpg").symlink_to("nowhere.jpg")
+    (folder / "0").symlink_to(photos / "0")
+    (folder / "loop").symlink_to(folder)
+    result = submit(tier, folder, "--csv")
+    assert result.exit_code == 1
+    assert result.stdout.count("palace") == 25
+    assert "gone.jpg,,,unreadable_file" in result.stdout
+
+
+def test_a_folder_that_can_be_read_by_now_is_no_failure_any_more(tier: PlayedTier, photos: Path) -> None:
+    with Client(tier.url) as client, Journal() as journal:
+        journal.begin(client.open_batch())
+        journal.unreadable(photos / "0", "unreadable_file", "Permission denied")
+        assert client.submit([photos], journal=journal).failed == 0
 
 
 def test_a_walk_over_many_files_stays_small_in_memory(tier: PlayedTier, tmp_path: Path) -> None:
