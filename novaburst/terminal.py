@@ -24,3 +24,8 @@ class Console(console.Console):
 def say(text: str, *, err: bool = False) -> None:
     """One line of words, on standard error if `err`."""
     click.echo(visible(text), err=err)
+
+
+def say_aside(text: str) -> None:
+    """One line of words that are no part of what a command prints, on standard error."""
+    say(text, err=True)

@@ -36,14 +36,22 @@ class Client:
     status. Requests that may be made twice are repeated for `patience_seconds` while the web tier is busy, restarting
     or out of reach, with growing pauses or those that it asks for.
 
-    `token` is the one that the web tier asks for, if it does; by default the one in NOVABURST_TOKEN.
+    `token` is the one that the web tier asks for, if it does; by default the one in NOVABURST_TOKEN. `on_trouble` is
+    called with what is wrong, in words, when a request is going to be repeated: at most once within the patience, and
+    from any thread that makes one.
     """
 
-    def __init__(self, url: str, *, token: str | None = None, patience_seconds: float = 60) -> None:
-        self.url = url.rstrip("/")
-        self._connection = Connection(
-            url, patience_seconds, token or os.environ.get(TOKEN_VARIABLE, "").strip() or None
-        )
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        patience_seconds: float = 60,
+        on_trouble: Callable[[str], None] = lambda said: None,
+    ) -> None:
+        token = token or os.environ.get(TOKEN_VARIABLE, "").strip() or None
+        self._connection = Connection(url, patience_seconds, token, on_trouble)
+        self.url = self._connection.url
 
     def __enter__(self) -> Self:
         return self

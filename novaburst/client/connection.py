@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import requests
 
@@ -53,10 +54,24 @@ class Body(Protocol):
 class Connection:
     """One web tier. Safe to share between threads: each has a session of its own."""
 
-    def __init__(self, url: str, patience_seconds: float, token: str | None = None) -> None:
-        self.url = url.rstrip("/")
+    def __init__(
+        self,
+        url: str,
+        patience_seconds: float,
+        token: str | None = None,
+        on_trouble: Callable[[str], None] = lambda said: None,
+    ) -> None:
+        """`on_trouble` is called with what is wrong when a request will be repeated, once within the patience.
+
+        Raises:
+            ClientError: it is no address, or no token.
+        """
+        self.url = address(url)
         self._authorization = bearer(token)
         self._patience_seconds = patience_seconds
+        self._on_trouble = on_trouble
+        self._quiet_until = 0.0
+        self._lock = threading.Lock()
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
 
@@ -100,15 +115,27 @@ class Connection:
                 wanted = reply.headers.get("Retry-After")
                 final = None
             except requests.RequestException as error:
+                if isinstance(error, ValueError):
+                    # The address, that of a proxy or a header can be none: no time mends that.
+                    raise ClientError(f"{self.url} cannot be asked: {error}") from error
                 final = error
             pause = pause_seconds(attempt, asked_seconds(wanted, time.time()), random.random)
             attempt += 1
-            if time.monotonic() + pause > until or stop.wait(pause):
-                if final is None:
-                    return self._answer(reply, refusals)
-                raise ClientError(
-                    f"{self.url} does not answer ({type(final).__name__}): is the web tier up?"
-                ) from final
+            if time.monotonic() + pause <= until:
+                self._tell("does not answer" if final else f"answered {reply.status_code}")
+                if not stop.wait(pause):
+                    continue
+            if final is None:
+                return self._answer(reply, refusals)
+            raise ClientError(f"{self.url} does not answer ({type(final).__name__}): is the web tier up?") from final
+
+    def _tell(self, said: str) -> None:
+        with self._lock:
+            now = time.monotonic()
+            if now < self._quiet_until:
+                return
+            self._quiet_until = now + self._patience_seconds
+        self._on_trouble(f"{self.url} {said}")
 
     def _session(self) -> requests.Session:
         if not hasattr(self._local, "session"):
@@ -132,6 +159,25 @@ class Connection:
             said = body.get("detail", reply.reason)
             raise ClientError(f"{self.url} answered {reply.status_code}: {said}", reply.status_code)
         return body
+
+
+def address(given: str) -> str:
+    """A web tier's address, without a slash at its end.
+
+    Raises:
+        ClientError: it is none.
+    """
+    given = given.strip()
+    try:
+        parts = urlsplit(given)
+        # A wrong port is found as it is read, and what no request can be sent to as one is made.
+        fits = parts.scheme in {"http", "https"} and parts.port != 0 and not (parts.query or parts.fragment)
+        requests.Request("GET", given).prepare()
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ClientError(f"{given!r} is no address of a web tier: give it as http://HOST:PORT")
+    return given.rstrip("/")
 
 
 def bearer(token: str | None) -> dict[str, str]:

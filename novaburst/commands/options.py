@@ -6,12 +6,24 @@ from typing import Any
 
 import click
 
+from novaburst.client import ClientError
+from novaburst.client.connection import address
+
 DEFAULT_URL = "http://127.0.0.1:8000"
 _PAGE = re.compile(r"https?://.+/batches/")
 _IDENTITY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
+
+def _address(_context: click.Context, _parameter: click.Parameter, given: str) -> str:
+    try:
+        return address(given)
+    except ClientError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 url_option = click.option(
     "--url",
+    callback=_address,
     default=DEFAULT_URL,
     show_default=True,
     envvar="NOVABURST_URL",

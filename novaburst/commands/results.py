@@ -4,11 +4,12 @@ import sys
 
 import click
 
-from novaburst.client import Client, ClientError
+from novaburst.client import ClientError
 from novaburst.commands.answers import csv_option, json_option, one_form, print_answers
 from novaburst.commands.options import batch_argument, url_option
 from novaburst.commands.progress import Meter
-from novaburst.commands.waiting import wait_for_answers
+from novaburst.commands.waiting import patient_client, wait_for_answers
+from novaburst.terminal import say_aside
 
 
 @click.command("results")
@@ -24,7 +25,7 @@ def results_command(*, batch: str, url: str, follow: bool, as_json: bool, as_csv
     """
     one_form(as_json, as_csv)
     try:
-        with Client(url) as client:
+        with patient_client(url, say_aside) as client:
             if follow and (as_json or as_csv):
                 # As they come, for a program at the other end of a pipe.
                 answers = client.iter_results(batch)

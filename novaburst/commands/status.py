@@ -6,9 +6,10 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from novaburst.client import Client, ClientError
+from novaburst.client import ClientError
 from novaburst.commands.options import url_option
-from novaburst.terminal import Console
+from novaburst.commands.waiting import patient_client
+from novaburst.terminal import Console, say_aside
 
 
 @click.command("status")
@@ -17,7 +18,7 @@ from novaburst.terminal import Console
 def status_command(url: str, as_json: bool) -> None:
     """Show the queues, the fleet and the latest results."""
     try:
-        with Client(url) as client:
+        with patient_client(url, say_aside) as client:
             state = client.status()
     except ClientError as error:
         raise click.ClickException(str(error)) from error

@@ -19,7 +19,7 @@ from novaburst.client.paths import expand, objections
 from novaburst.commands.answers import csv_option, json_option, one_form, print_answers
 from novaburst.commands.options import url_option
 from novaburst.commands.progress import Meter
-from novaburst.commands.waiting import wait_for_answers
+from novaburst.commands.waiting import patient_client, wait_for_answers
 from novaburst.terminal import say
 
 # How long a web tier may be away in the middle of a submission, in seconds: longer than its restart or a VM's reboot.
@@ -81,8 +81,9 @@ def submit_command(
             if not total:
                 raise click.ClickException("there is no file in what was given")
             journal = stack.enter_context(Journal(journal_path(url, paths)))
-            client = stack.enter_context(Client(url, patience_seconds=_PATIENCE_SECONDS))
-            with Meter() as meter:
+            meter = Meter()
+            client = stack.enter_context(patient_client(url, meter.say, _PATIENCE_SECONDS))
+            with meter:
                 submission = _upload(client, journal, paths, total, meter, new=new)
                 if not no_wait:
                     wait_for_answers(client, submission.batch, meter)
@@ -143,13 +144,14 @@ def _refer(url: str, reference: str, *, no_wait: bool, as_json: bool, as_csv: bo
     if meant is None:
         raise click.UsageError(f"{reference!r} is not of the form s3://BUCKET/PREFIX")
     try:
-        with Client(url, patience_seconds=_PATIENCE_SECONDS) as client:
+        meter = Meter()
+        with patient_client(url, meter.say, _PATIENCE_SECONDS) as client:
             batch = client.by_reference(bucket=meant[1], prefix=meant[2])
             if no_wait:
                 say(f"queued in the background: {batch.page}")
                 say(_LATER.format(batch.id))
                 return
-            with Meter() as meter:
+            with meter:
                 meter.say(
                     f"batch {batch.id}; should this end before its answers, novaburst results {batch.id} has them"
                 )

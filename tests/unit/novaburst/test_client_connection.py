@@ -1,11 +1,14 @@
+import time
 from datetime import UTC, datetime
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from novaburst.cli import main
 from novaburst.client import Client, ClientError
-from novaburst.client.connection import asked_seconds, pause_seconds
+from novaburst.client.connection import address, asked_seconds, pause_seconds
 from tests.unit.novaburst.conftest import PlayedTier
 
 
@@ -39,6 +42,50 @@ def test_a_web_tier_that_is_away_for_good_is_said_in_words() -> None:
         client.open_batch()
     assert "is the web tier up?" in str(caught.value)
     assert caught.value.status is None
+
+
+WRONG = ["localhost:8000", "example.org", "http://", "http://[::1", "http://h:99999", "ftp://h", "http://my host", ""]
+
+
+@pytest.mark.parametrize("given", WRONG)
+def test_what_is_no_address_is_refused_before_anything_is_asked(given: str) -> None:
+    with pytest.raises(ClientError, match="is no address of a web tier: give it as http://HOST:PORT"):
+        Client(given)
+
+
+@pytest.mark.parametrize(
+    "given", ["http://[::1]:8000/", "https://novaburst.example.org", "http://h/below/", " http://h\n"]
+)
+def test_an_address_is_taken_without_the_slash_at_its_end(given: str) -> None:
+    assert address(given) == given.strip().rstrip("/")
+
+
+@pytest.mark.parametrize("given", ["localhost:8000", "http://[::1", "http://h:99999"])
+@pytest.mark.parametrize("command", [["submit", "."], ["results", "b"], ["status"], ["scale"], ["watch"]])
+def test_a_wrong_address_is_wrong_usage_of_every_command(command: list[str], given: str) -> None:
+    for arguments, environment in (([*command, "--url", given], {}), (command, {"NOVABURST_URL": given})):
+        result = CliRunner(env=environment).invoke(main, arguments)
+        assert result.exit_code == 2, result.output
+        assert "is no address of a web tier" in " ".join(result.stderr.split())
+
+
+def test_what_no_time_can_mend_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://")
+    began = time.monotonic()
+    with Client("http://192.0.2.1", patience_seconds=30) as client, pytest.raises(ClientError, match="cannot be asked"):
+        client.open_batch()
+    assert time.monotonic() - began < 10
+
+
+def test_that_a_request_will_be_repeated_is_told_once_within_the_patience() -> None:
+    said: list[str] = []
+    with Client("http://127.0.0.1:1", patience_seconds=1.5, on_trouble=said.append) as client:
+        with pytest.raises(ClientError):
+            client.open_batch()
+        assert said == ["http://127.0.0.1:1 does not answer"]
+        with pytest.raises(ClientError):
+            client.scale(None)
+    assert len(said) == 1
 
 
 def test_results_come_page_by_page_each_once(tier: PlayedTier) -> None:

@@ -290,6 +290,19 @@ def test_a_web_tier_that_stays_away_leaves_the_journal_and_its_own_exit_status(
     assert not journals(tmp_path)
 
 
+def test_who_waits_for_a_web_tier_is_told_so_once(
+    tier: PlayedTier, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tier.fault = lambda number: (503, {}) if number <= 3 else None
+    result = submit(tier, photos, "--csv")
+    assert result.exit_code == 0
+    assert result.stderr.count("answered 503; trying for 5 minutes") == 1
+    monkeypatch.setattr("novaburst.commands.submit._PATIENCE_SECONDS", 0.9)
+    away = CliRunner().invoke(main, ["submit", "--url", "http://127.0.0.1:1", str(photos)])
+    assert away.exit_code == 3
+    assert away.stderr.startswith("http://127.0.0.1:1 does not answer; trying for ")
+
+
 def test_two_submissions_of_the_same_files_at_once_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite3"
     with Journal(path), pytest.raises(JournalError, match="by another process"):
