@@ -5,6 +5,7 @@ written down: when the answer is lost, the same request is sent again, and the w
 instead of taking the files twice.
 """
 
+import errno
 import os
 import sqlite3
 import threading
@@ -36,6 +37,8 @@ CREATE INDEX IF NOT EXISTS files_image ON files (image);
 """
 
 
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
 # A path as SQLite takes it: text, or the bytes of one that is no UTF-8, which SQLite sorts after every text.
 _Key = str | bytes
 
@@ -54,7 +57,11 @@ class Entry:
 
 
 class Journal:
-    """The journal of one submission. Safe to share between threads; one process at a time can have it open."""
+    """The journal of one submission. Safe to share between threads; one process at a time can have it open.
+
+    Every method raises `JournalError` when the file cannot be read or written, as on a full disk: what was entered
+    until then stays.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
         """Open the file, or without one a journal that ends with this process.
@@ -76,7 +83,7 @@ class Journal:
         except (OSError, sqlite3.Error) as error:
             if "locked" in str(error):
                 raise JournalError(f"the same files are being submitted by another process now ({path})") from error
-            raise JournalError(f"the journal of the submission, {path}, cannot be written: {error}") from error
+            raise self._failure(error) from error
 
     def __enter__(self) -> Self:
         return self
@@ -117,15 +124,12 @@ class Journal:
 
     def underway(self) -> Iterator[tuple[str, list[File]]]:
         """The requests without an answer: their keys and their files, in order."""
-        with self._lock:
-            keys = self._db.execute("SELECT DISTINCT request FROM files WHERE request IS NOT NULL AND image IS NULL")
-            requests = [str(row[0]) for row in keys]
-        for request in requests:
-            with self._lock:
-                rows = self._db.execute(
-                    "SELECT path, size, changed FROM files WHERE request = ? AND image IS NULL ORDER BY position",
-                    (request,),
-                ).fetchall()
+        keys = self._all("SELECT DISTINCT request FROM files WHERE request IS NOT NULL AND image IS NULL")
+        for request in [str(row[0]) for row in keys]:
+            rows = self._all(
+                "SELECT path, size, changed FROM files WHERE request = ? AND image IS NULL ORDER BY position",
+                (request,),
+            )
             yield request, [File(_path(key), size, changed) for key, size, changed in rows]
 
     def sending(self, request: str, files: Sequence[File]) -> None:
@@ -181,27 +185,44 @@ class Journal:
         """The files that the web tier has no image of: unreadable ones above all, in the order of their paths."""
         after: _Key = ""
         while True:
-            with self._lock:
-                rows = self._db.execute(
-                    "SELECT path, code, detail FROM files WHERE code IS NOT NULL AND image IS NULL AND path > ?"
-                    " ORDER BY path LIMIT 500",
-                    (after,),
-                ).fetchall()
+            rows = self._all(
+                "SELECT path, code, detail FROM files WHERE code IS NOT NULL AND image IS NULL AND path > ?"
+                " ORDER BY path LIMIT 500",
+                (after,),
+            )
             if not rows:
                 return
             yield from (Entry(_path(key), code, detail or "") for key, code, detail in rows)
             after = rows[-1][0]
 
     def _one(self, query: str, parameters: Iterable[object] = ()) -> tuple[Any, ...] | None:
-        with self._lock:
-            row: tuple[Any, ...] | None = self._db.execute(query, tuple(parameters)).fetchone()
-            return row
+        return next(iter(self._all(query, parameters)), None)
+
+    def _all(self, query: str, parameters: Iterable[object] = ()) -> list[tuple[Any, ...]]:
+        try:
+            with self._lock:
+                return self._db.execute(query, tuple(parameters)).fetchall()
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        with self._lock, self._db:
-            self._db.execute("BEGIN")
-            yield
+        try:
+            with self._lock, self._db:
+                self._db.execute("BEGIN")
+                yield
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: OSError | sqlite3.Error) -> JournalError:
+        if isinstance(error, OSError):
+            full = error.errno in _FULL
+        else:
+            # A disk's quota is an I/O error to SQLite; the low byte is the kind of an error.
+            full = getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+        then = "; the same command goes on once there is room" if full and self._path is not None else ""
+        where = self._path or "a temporary file"
+        return JournalError(f"the journal of the submission, {where}, cannot be used: {error}{then}")
 
 
 def _key(path: Path) -> _Key:

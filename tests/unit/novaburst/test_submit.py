@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -301,6 +302,27 @@ def test_who_waits_for_a_web_tier_is_told_so_once(
     away = CliRunner().invoke(main, ["submit", "--url", "http://127.0.0.1:1", str(photos)])
     assert away.exit_code == 3
     assert away.stderr.startswith("http://127.0.0.1:1 does not answer; trying for ")
+
+
+def test_a_disk_that_is_full_in_the_middle_is_said_in_words_and_the_same_command_goes_on(
+    tier: PlayedTier, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.connect
+
+    def nearly_full(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        connection = connect(*arguments, **options)
+        connection.execute("PRAGMA max_page_count = 9")
+        return connection
+
+    with monkeypatch.context() as full:
+        full.setattr(sqlite3, "connect", nearly_full)
+        result = submit(tier, photos)
+    assert result.exit_code == 1
+    assert "database or disk is full; the same command goes on once there is room" in result.stderr
+    [journal] = journals(tmp_path)
+    assert str(journal) in result.stderr
+    assert submit(tier, photos).exit_code == 0
+    assert tier.names == sorted(path.name for path in photos.rglob("*.jpg"))
 
 
 def test_two_submissions_of_the_same_files_at_once_are_refused(tmp_path: Path) -> None:
