@@ -17,14 +17,14 @@ from novaburst.settings import Settings
 def default_workers() -> int:
     """The preset's maximum; or the number of cores this process may use, at most the fleet's maximum: each worker holds
     a model in memory."""
-    if maximum := presets.chosen().get("NOVABURST_MAX_WORKERS"):
+    if maximum := presets.defaults().get("NOVABURST_MAX_WORKERS"):
         return int(maximum)
     return min(len(os.sched_getaffinity(0)), FLEET_HARD_MAXIMUM)
 
 
 def default_idle_seconds() -> int:
     """The preset's, or every worker's."""
-    return int(presets.chosen().get("NOVABURST_IDLE_SECONDS", IDLE_SECONDS))
+    return int(presets.defaults().get("NOVABURST_IDLE_SECONDS", IDLE_SECONDS))
 
 
 @click.command("up")
@@ -34,6 +34,8 @@ def default_idle_seconds() -> int:
     default=default_workers,
     show_default="the number of cores, at most 20",
     type=click.IntRange(1, FLEET_HARD_MAXIMUM),
+    envvar="NOVABURST_MAX_WORKERS",
+    show_envvar=True,
     help="The most workers at any time.",
 )
 @click.option(
@@ -48,6 +50,8 @@ def default_idle_seconds() -> int:
     default=default_idle_seconds,
     show_default="30",
     type=click.IntRange(1, 3600),
+    envvar="NOVABURST_IDLE_SECONDS",
+    show_envvar=True,
     help="How long a worker without work waits before it ends itself.",
 )
 @click.option(

@@ -37,8 +37,8 @@ class PresetError(ValueError):
     """There is no preset of that name; the text names the variable and those that there are."""
 
 
-def chosen(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The variables of the preset that the environment names, each as it is set there or else as the preset has it.
+def defaults(environment: Mapping[str, str] = os.environ) -> Mapping[str, str]:
+    """The variables of the preset that the environment names, as the preset has them, whatever is set.
 
     Raises:
         PresetError: there is none of that name.
@@ -48,7 +48,16 @@ def chosen(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
         return {}
     if name not in PRESETS:
         raise PresetError(f"{VARIABLE}: {name!r} is no preset; there is {', '.join(PRESETS)}")
-    return {variable: environment.get(variable) or value for variable, value in PRESETS[name].items()}
+    return PRESETS[name]
+
+
+def chosen(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The variables of the preset that the environment names, each as it is set there or else as the preset has it.
+
+    Raises:
+        PresetError: there is none of that name.
+    """
+    return {variable: environment.get(variable) or value for variable, value in defaults(environment).items()}
 
 
 def of_the_lambda(environment: Mapping[str, str] = os.environ) -> dict[str, str]:

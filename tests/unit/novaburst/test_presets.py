@@ -2,6 +2,7 @@ import pytest
 from click.testing import CliRunner
 
 from local_cloud.command import default_idle_seconds, default_workers
+from local_cloud.up import LocalCloud, Options
 from novaburst.cli import main
 from novaburst.presets import PRESETS, VARIABLE, PresetError, chosen, of_the_lambda
 from novaburst.settings import Settings, SettingsError
@@ -48,6 +49,41 @@ def test_what_is_set_wins_over_the_preset_and_an_override_over_both(monkeypatch:
     assert WebSettings.load().bind == "127.0.0.1:8001"
     assert WorkerSettings.load().idle_seconds == 9
     assert WorkerSettings.load(idle_seconds=3).idle_seconds == 3
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[Options]:
+    """What each local cloud that would have been started by `novaburst up` was told."""
+    told: list[Options] = []
+    monkeypatch.setattr(LocalCloud, "run", lambda cloud: told.append(cloud._options))
+    return told
+
+
+@pytest.mark.parametrize("preset", ["", "cse546"])
+def test_up_takes_an_option_before_a_variable_and_a_variable_before_the_preset(
+    started: list[Options], preset: str
+) -> None:
+    variables = {VARIABLE: preset, "NOVABURST_MAX_WORKERS": "3", "NOVABURST_IDLE_SECONDS": "7"}
+    options = ["--max-workers", "2", "--idle-seconds", "4"]
+    assert CliRunner(env=variables).invoke(main, ["up"]).exit_code == 0
+    assert CliRunner(env=variables).invoke(main, ["up", *options]).exit_code == 0
+    unset = {VARIABLE: preset, "NOVABURST_MAX_WORKERS": "", "NOVABURST_IDLE_SECONDS": ""}
+    assert CliRunner(env=unset).invoke(main, ["up"]).exit_code == 0
+    assert [(told.max_workers, told.idle_seconds) for told in started[:2]] == [(3, 7), (2, 4)]
+    assert started[2].idle_seconds == (5 if preset else 30)
+
+
+@pytest.mark.parametrize("preset", ["", "cse546"])
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("NOVABURST_MAX_WORKERS", "many"), ("NOVABURST_MAX_WORKERS", "21"), ("NOVABURST_IDLE_SECONDS", "0")],
+)
+def test_up_refuses_a_wrong_variable_by_its_name(
+    started: list[Options], preset: str, variable: str, value: str
+) -> None:
+    result = CliRunner(env={VARIABLE: preset, variable: value}).invoke(main, ["up"])
+    assert (result.exit_code, started) == (2, [])
+    assert variable in result.stderr
 
 
 @pytest.mark.usefixtures("_course")
