@@ -1,7 +1,9 @@
 """The `novaburst` command: each subcommand is imported only when it is called, since a tier installs only its own."""
 
+import errno
 import importlib
 import io
+import os
 import sys
 
 import click
@@ -55,6 +57,23 @@ class _LazyGroup(click.Group):
             # It may quote a file's name or a server's words; to click's types the message is final.
             vars(error)["message"] = visible(error.message, keep="\n")
             raise
+        except OSError as error:
+            # A reader of a pipe who has gone is click's own to deal with.
+            if error.errno != errno.EPIPE and _output_is_lost():
+                raise click.ClickException(f"the output cannot be written: {error.strerror}") from error
+            raise
+
+
+def _output_is_lost() -> bool:
+    """Whether standard output takes nothing, as on a full disk; what is left for it is dropped then."""
+    try:
+        print(end="", flush=True)
+    except OSError:
+        # Else Python would try once more at its end, and complain in its own way.
+        with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - no file of ours
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        return True
+    return False
 
 
 @click.group(cls=_LazyGroup)

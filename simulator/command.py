@@ -166,11 +166,23 @@ def simulate_command(
             for workload in workloads
             for scaler in catalogue(world.idle, maximum)
         ]
-        for path in plots:
-            plot([outcome for _, outcome in outcomes], path)
-    except (TraceError, UnansweredError, ValueError) as error:
+    except (TraceError, UnansweredError, ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
+    # The tables first: they took long, and no picture is worth them.
     _print(outcomes, world, as_json=as_json)
+    if undrawn := [said for path in plots if (said := _draw(outcomes, path)) is not None]:
+        raise click.ClickException("; ".join(undrawn))
+
+
+def _draw(outcomes: list[tuple[Workload, Outcome]], path: Path) -> str | None:
+    """Draw the outcomes into a file; what went wrong, in words, if anything did."""
+    try:
+        plot([outcome for _, outcome in outcomes], path)
+    except OSError as error:
+        return f"{path} cannot be written: {error.strerror}"
+    except ValueError as error:
+        return f"{path} cannot be drawn: {error}"
+    return None
 
 
 def _print(outcomes: list[tuple[Workload, Outcome]], world: World, *, as_json: bool) -> None:

@@ -68,19 +68,23 @@ def trace(path: Path) -> Workload:
     """A CSV file with a line `seconds,images` for each arrival or group of them, without a heading.
 
     Raises:
-        TraceError: a line is of another form, or there is none.
+        TraceError: a line is of another form, or there is none, or the file is no text.
         OSError: the file cannot be read.
     """
     cohorts: list[tuple[float, int]] = []
-    with path.open(newline="", encoding="utf-8") as file:
-        for number, row in enumerate(csv.reader(file), start=1):
-            try:
-                at, count = float(row[0]), int(row[1])
-            except (IndexError, ValueError) as error:
-                raise TraceError(f"{path}, line {number}: must be like 12.5,100 (got {','.join(row)!r})") from error
-            if at < 0 or count < 1:
-                raise TraceError(f"{path}, line {number}: seconds from 0 on and at least one image (got {row!r})")
-            cohorts.append((at, count))
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.reader(file))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise TraceError(f"{path}: is no CSV file ({error})") from error
+    for number, row in enumerate(rows, start=1):
+        try:
+            at, count = float(row[0]), int(row[1])
+        except (IndexError, ValueError) as error:
+            raise TraceError(f"{path}, line {number}: must be like 12.5,100 (got {','.join(row)!r})") from error
+        if at < 0 or count < 1:
+            raise TraceError(f"{path}, line {number}: seconds from 0 on and at least one image (got {row!r})")
+        cohorts.append((at, count))
     if not cohorts:
         raise TraceError(f"{path}: there is no line in it")
     return Workload(path.stem, _merged(cohorts))

@@ -59,6 +59,8 @@ def print_csv(answers: Iterable[Answer], out: TextIO) -> None:
         rows.writerow(_cell(cell, shown) if isinstance(cell, str) else cell for cell in cells)
         # Whoever reads at the other end of a pipe has it now.
         out.flush()
+    # Without an answer the heading is left: a disk that is full is to be found out here.
+    out.flush()
 
 
 def print_json(batch: str, page: str, answers: Iterable[Answer], out: TextIO) -> None:
@@ -70,6 +72,7 @@ def print_json(batch: str, page: str, answers: Iterable[Answer], out: TextIO) ->
         out.flush()
         before = ",\n"
     out.write("\n]}\n")
+    out.flush()
 
 
 def print_table(answers: Iterable[Answer], tally: Tally, batch: str, page: str) -> None:

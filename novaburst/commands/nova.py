@@ -199,7 +199,12 @@ def _public_key(file: Path | None) -> str | None:
     """The line in that file, or else in the first that SSH would have made."""
     candidates = [Path.home() / ".ssh" / name for name in _PUBLIC_KEYS] if file is None else [file]
     path = next((candidate for candidate in candidates if candidate.is_file()), None)
-    return None if path is None else path.read_text().strip()
+    if path is None:
+        return None
+    try:
+        return path.read_text().strip()
+    except UnicodeDecodeError as error:
+        raise click.ClickException(f"{path} holds no public key: it is no text") from error
 
 
 def _progress(meter: Meter) -> Callable[[int, int], None]:

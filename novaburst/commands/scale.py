@@ -61,7 +61,12 @@ def scale_command(
 def _token(token: str | None, token_file: Path | None, url: str) -> str | None:
     if token_file is None and token is None and _is_local(url) and LOCAL_TOKEN.is_file():
         token_file = LOCAL_TOKEN
-    return token if token_file is None else token_file.read_text().strip()
+    if token_file is None:
+        return token
+    try:
+        return token_file.read_text().strip()
+    except UnicodeDecodeError as error:
+        raise click.ClickException(f"{token_file} holds no token: it is no text") from error
 
 
 def _is_local(url: str) -> bool:

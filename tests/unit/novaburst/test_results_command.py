@@ -3,6 +3,7 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,6 +50,41 @@ def test_a_person_sees_the_first_rows_the_sum_and_how_to_get_all(tier: PlayedTie
     assert "and 70 more; the most frequent labels: palace 128" in result.stdout
     assert "128 labels, 2 without" in result.stdout
     assert "novaburst results b-1 --csv" in result.stdout
+
+
+NOVABURST = Path(sys.executable).with_name("novaburst")
+FULL = "Error: the output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("form", [["--csv"], ["--json"], []])
+@pytest.mark.parametrize("images", [0, 3])
+def test_a_disk_that_is_full_under_the_output_is_said_in_one_line(
+    tier: PlayedTier, form: list[str], images: int
+) -> None:
+    tier.batches.add("b-1")
+    tier.take("b-1", [(f"{number}.jpg", b"x") for number in range(images)])
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [NOVABURST, "results", "--url", tier.url, "b-1", *form],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (ended.returncode, ended.stderr) == (1, FULL)
+
+
+def test_a_reader_who_has_gone_is_no_failure_to_be_told(tier: PlayedTier, batch: str) -> None:
+    with subprocess.Popen(
+        [NOVABURST, "results", "--url", tier.url, batch, "--csv"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        process.stdout.close()
+        assert process.stderr
+        assert process.stderr.read() == ""
 
 
 def test_two_forms_or_what_is_no_batch_are_wrong_usage(tier: PlayedTier) -> None:

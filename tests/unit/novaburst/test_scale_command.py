@@ -83,6 +83,13 @@ def test_a_token_file_is_read_without_its_line_end(web_tier: WebTier, folder: Pa
     assert web_tier.asked[0][1] == "Bearer from-a-file"
 
 
+def test_a_file_that_holds_no_text_is_no_tokens_file(web_tier: WebTier, folder: Path) -> None:
+    (folder / "picture").write_bytes(b"\xff\xd8\xff\xe0")
+    result = run(web_tier, "--token-file", "picture")
+    assert (result.exit_code, result.stderr) == (1, "Error: picture holds no token: it is no text\n")
+    assert not web_tier.asked
+
+
 def test_the_local_clouds_token_is_found_without_being_named(web_tier: WebTier, folder: Path) -> None:
     (folder / ".novaburst").mkdir()
     (folder / ".novaburst" / "scale-token").write_text("local")

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from click.testing import CliRunner
@@ -44,13 +44,17 @@ def submit(tier: PlayedTier, *arguments: str | Path) -> Any:
 
 
 def command(
-    tier: PlayedTier, *arguments: str | Path, obeying: bool = False, **environment: str
+    tier: PlayedTier,
+    *arguments: str | Path,
+    obeying: bool = False,
+    stdout: int | IO[str] = subprocess.PIPE,
+    **environment: str,
 ) -> "subprocess.Popen[str]":
     """The command as a process; `obeying` the modes of files, even as root."""
     modes = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if obeying and os.geteuid() == 0 else []
     return subprocess.Popen(
         [*modes, NOVABURST, "submit", "--url", tier.url, *arguments],
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "NO_COLOR": "1", **environment},
@@ -323,6 +327,19 @@ def test_a_disk_that_is_full_in_the_middle_is_said_in_words_and_the_same_command
     assert str(journal) in result.stderr
     assert submit(tier, photos).exit_code == 0
     assert tier.names == sorted(path.name for path in photos.rglob("*.jpg"))
+
+
+def test_answers_that_found_a_full_disk_are_printed_by_the_same_command_without_another_upload(
+    tier: PlayedTier, photos: Path
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        process = command(tier, photos, "--csv", stdout=full)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert errors.splitlines()[-1] == "Error: the output cannot be written: No space left on device"
+    uploads = tier.uploads
+    assert submit(tier, photos, "--csv").stdout.count("palace") == 100
+    assert tier.uploads == uploads
 
 
 def test_two_submissions_of_the_same_files_at_once_are_refused(tmp_path: Path) -> None:

@@ -40,6 +40,25 @@ def test_a_trace_that_cannot_be_used_is_said_in_one_line(tmp_path: Path) -> None
     assert "line 1: must be like 12.5,100" in shown.output
 
 
+def test_a_trace_that_is_no_text_is_named_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "picture.csv"
+    for content in (b"\xff\xd8\xff\xe0", b"0,10\r30,20\r" + b"x" * 200_000):
+        path.write_bytes(content)
+        shown = CliRunner().invoke(main, ["simulate", "--trace", str(path)])
+        assert shown.exit_code == 1
+        assert f"{path}: is no CSV file" in shown.output
+
+
+def test_a_plot_that_cannot_be_written_loses_neither_the_tables_nor_the_other_plots(tmp_path: Path) -> None:
+    plots = (tmp_path / "nowhere" / "x.svg", tmp_path / "x.odd", tmp_path / "x.svg")
+    options = [word for path in plots for word in ("--plot", str(path))]
+    shown = CliRunner().invoke(main, ["simulate", "--burst", "10", "--json", *options])
+    assert shown.exit_code == 1
+    assert len(json.loads(shown.stdout)) == 8
+    assert f"{plots[0]} cannot be written: No such file or directory; {plots[1]} cannot be drawn: " in shown.stderr
+    assert plots[2].stat().st_size > 1000
+
+
 def test_the_table_says_that_its_cost_is_of_instances_alone() -> None:
     shown = CliRunner().invoke(main, ["simulate", "--burst", "10"])
     assert re.search(r"EC2's alone\. Each 1,000 images of 60 KB cost 0\.01\d\d US dollars more", shown.output)

@@ -41,6 +41,14 @@ def test_an_image_is_named_or_a_file_but_not_both_and_not_neither(
     assert "--image-file" in ended.output
 
 
+def test_a_public_key_that_is_no_text_is_refused_in_words(runner: CliRunner, tmp_path: Path) -> None:
+    key = tmp_path / "picture"
+    key.write_bytes(b"\xff\xd8\xff\xe0")
+    arguments = ["up", "--wheels-url", "https://wheels.example/", "--image", "debian", "--public-key", str(key)]
+    ended = runner.invoke(nova_command, arguments)
+    assert (ended.exit_code, ended.output) == (1, f"Error: {key} holds no public key: it is no text\n")
+
+
 def test_without_a_machine_there_is_nothing_to_bring_a_key_to(
     runner: CliRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
