@@ -1,5 +1,6 @@
 """The files that a person means by paths, folders and patterns, found one after another as they are needed."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -66,9 +67,9 @@ def _mode(path: Path) -> int | None:
     """What lies there, as `st_mode` has it: a link only if it is broken, 0 for nothing, None for what is not shown."""
     try:
         return path.stat().st_mode
-    except _NOWHERE:
-        return stat.S_IFLNK if os.path.lexists(path) else 0
-    except OSError:
+    except OSError as error:
+        if isinstance(error, _NOWHERE) or error.errno == errno.ELOOP:
+            return stat.S_IFLNK if os.path.lexists(path) else 0
         return None
 
 

@@ -87,6 +87,7 @@ def test_a_broken_link_comes_so_that_it_can_be_told(folder: Path) -> None:
     (folder / "deep" / "self.jpg").symlink_to("self.jpg")
     expected = ["deep/c.jpg", "deep/gone.jpg", "deep/self.jpg"]
     assert found(folder, "deep")[:3] == found(folder, "deep/*.jpg") == found(folder, "**/deep/*.jpg") == expected
+    assert found(folder, "**/*.png") == ["a.png"]
     assert objections([str(folder / "deep" / "gone.jpg")]) == []
 
 
