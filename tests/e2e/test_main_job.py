@@ -1,6 +1,7 @@
 """A person uploads photos and gets the right labels, through the whole system."""
 
 import json
+import os
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -117,11 +118,15 @@ def test_the_command_line_submits_files_and_fails_when_one_has_no_label(cloud: C
     all_good = submit(*good, "--json")
     assert all_good.returncode == 0, all_good.stderr
     assert {image["label"] for image in json.loads(all_good.stdout)["images"]} == set(larger_photos())
-    mixed = submit(*good, str(notes), "--csv")
+    (tmp_path / "broken.jpg").symlink_to("nowhere.jpg")
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.jpg"))
+    odd.write_bytes(larger_photos()["espresso"].read_bytes())
+    mixed = submit(*good, str(tmp_path), "--csv")
     assert mixed.returncode == 1
     assert "notes.txt" in mixed.stdout
     assert "not_an_image" in mixed.stdout
-    assert "espresso" in mixed.stdout
+    assert "caf\ufffd.jpg,espresso" in mixed.stdout
+    assert "broken.jpg,,,unreadable_file" in mixed.stdout
     status = subprocess.run([NOVABURST, "status", "--url", cloud.url], capture_output=True, text=True, check=True)
     assert "espresso" in status.stdout
     assert "backlog" in status.stdout.lower()

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import shlex
 import threading
@@ -162,6 +163,17 @@ def test_the_command_line_classifies_by_reference(
     nothing = CliRunner().invoke(main, [*arguments, f"{prefix}none/"])
     assert nothing.exit_code == 3
     assert "404" in nothing.stderr
+
+
+def test_a_file_whose_name_is_no_text_is_classified_with_the_others(served: Served, photos: Path) -> None:
+    Path(os.fsdecode(b"photos/caf\xe9.jpg")).write_bytes(b"label:tabby")
+    result = CliRunner().invoke(main, ["submit", "--url", served.url, "photos", "--csv"])
+    assert result.exit_code == 0, result.output
+    assert [row.split(",")[:2] for row in sorted(result.stdout.splitlines()[1:])] == [
+        ["photos/1.jpg", "tabby"],
+        ["photos/2.jpg", "tabby"],
+        ["photos/caf\ufffd.jpg", "tabby"],
+    ]
 
 
 def test_the_guides_python_examples_print_each_files_label(served: Served, photos: Path) -> None:

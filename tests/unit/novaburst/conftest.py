@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -158,3 +159,20 @@ def tier() -> Iterator[PlayedTier]:
         yield played
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A hundred files of 1 to 100 bytes, in four folders."""
+    folder = tmp_path / "photos"
+    for number in range(100):
+        path = folder / f"{number % 4}" / f"{number:03}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" * (number + 1))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Journals lie apart for each test."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
