@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from novaburst.bounds import SQS_BATCH
 from novaburst.queues import Queue
-from web_tier.images import Image, request_for
+from web_tier.images import NO_MESSAGE, Image, message_for
 from web_tier.references import References
 from web_tier.store import Store
 
@@ -59,10 +59,15 @@ class Feeder:
         return fed
 
     def _send(self, images: Sequence[Image]) -> int:
-        messages = [request_for(image, self._bucket).to_message() for image in images]
-        failed = set(self._request_queue().send(messages))
-        taken = [image.id for number, image in enumerate(images) if number not in failed]
+        messages = {image.id: message_for(image, self._bucket) for image in images}
+        bodies = {image_id: body for image_id, body in messages.items() if body is not None}
+        for image_id in messages.keys() - bodies.keys():
+            # Entered by a version that took its key: left alone, it would be claimed for ever.
+            self._store.refuse(image_id, NO_MESSAGE, self._clock())
+            log.warning("image %s is refused, its key leaves no room in a message", image_id)
+        failed = set(self._request_queue().send(list(bodies.values())))
+        taken = [image_id for number, image_id in enumerate(bodies) if number not in failed]
         self._store.mark_queued(taken, self._clock())
         if failed:
-            log.warning("SQS did not take %d of %d requests, they are sent again", len(failed), len(images))
+            log.warning("SQS did not take %d of %d requests, they are sent again", len(failed), len(bodies))
         return len(taken)

@@ -5,8 +5,13 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from novaburst.contract import Failure, Request, Result, utc_now
-from novaburst.error_codes import REMEDIES
+from pydantic import ValidationError
+
+from novaburst.contract import ContractError, Failure, Request, Result, utc_now
+from novaburst.error_codes import REMEDIES, ErrorCode
+
+# Why an image is refused of which `message_for` makes none.
+NO_MESSAGE = Failure(code=ErrorCode.BAD_KEY, detail="it is too long for a message of the queue")
 
 
 class State(StrEnum):
@@ -89,6 +94,14 @@ def request_for(image: Image, bucket: str) -> Request:
     """The request to classify an image that lies in `bucket`."""
     key = image.object_key
     return Request(id=image.id, batch=image.batch, bucket=bucket, key=key, name=image.name, sent=utc_now())
+
+
+def message_for(image: Image, bucket: str) -> str | None:
+    """The message that has an image classified, or None when its key leaves no room in one."""
+    try:
+        return request_for(image, bucket).to_message()
+    except (ContractError, ValidationError):
+        return None
 
 
 def outcome(image: Image) -> str:

@@ -3,16 +3,14 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
-from pydantic import ValidationError
-
-from novaburst.contract import ContractError, Failure, Request, new_id, utc_now
+from novaburst.contract import Failure, new_id
 from novaburst.error_codes import ErrorCode
 from novaburst.objects import Bucket
 from web_tier.database import Database
-from web_tier.images import Image, State
+from web_tier.images import NO_MESSAGE, Image, State, message_for
 from web_tier.names import display_name
 
 # Keys of one page of a listing.
@@ -131,12 +129,14 @@ class References:
         return list(islice(self._in_bucket.keys(prefix=prefix, after=after), PAGE))
 
     def _image(self, identity: str, batch: str, key: str, now: float) -> Image:
-        name = display_name(key)
-        fault = _fault(identity, batch, self._in_bucket.name, key)
-        if fault is None:
-            return Image(identity, batch, name, 0, State.RECEIVING, now, key=key)
-        refusal = Failure(code=ErrorCode.BAD_KEY, detail=fault)
-        return Image(identity, batch, name, 0, State.REFUSED, now, answered=now, refusal=refusal, key=key)
+        image = Image(identity, batch, display_name(key), 0, State.RECEIVING, now, key=key)
+        fault = _fault(key)
+        refusal = Failure(code=ErrorCode.BAD_KEY, detail=fault) if fault else self._without_message(image, key)
+        return image if refusal is None else replace(image, state=State.REFUSED, answered=now, refusal=refusal)
+
+    def _without_message(self, image: Image, key: str) -> Failure | None:
+        fits = len(json.dumps(key)) <= _SURELY_FITS or message_for(image, self._in_bucket.name) is not None
+        return None if fits else NO_MESSAGE
 
 
 def _insert(execute: Callable[[str, Sequence[object]], object], images: Sequence[Image]) -> None:
@@ -160,18 +160,12 @@ def _is_image(key: str) -> bool:
     return not key.endswith("/") and not _UPLOADED.fullmatch(key)
 
 
-def _fault(identity: str, batch: str, bucket: str, key: str) -> str | None:
-    """Why a key cannot be queued, or None when it can."""
+def _fault(key: str) -> str | None:
+    """Why no object under that key is classified, or None."""
+    if not key:
+        return "it is empty"
     if _UPLOADED.fullmatch(key):
         return "it is the key of an upload, which is its uploader's"
     if len(key.encode()) > 1024:
         return "it is longer than S3 allows"
-    if key and len(json.dumps(key)) <= _SURELY_FITS:
-        return None
-    try:
-        Request(id=identity, batch=batch, bucket=bucket, key=key, name="", sent=utc_now()).to_message()
-    except ValidationError:
-        return "it is empty"
-    except ContractError:
-        return "it is too long for a message of the queue"
     return None

@@ -13,6 +13,7 @@ from tests.aws.web_tier.test_uploads import queued
 from web_tier.deployment import Deployment
 from web_tier.events import changes
 from web_tier.feeder import Feeder
+from web_tier.images import State
 from web_tier.listener import Listener
 from web_tier.references import References
 from web_tier.settings import WebSettings
@@ -193,6 +194,30 @@ def test_a_key_that_fits_in_no_message_is_an_error_of_its_own_and_the_others_go_
     assert "copy the object" in images[1]["error"]["remedy"]
     feeder.feed(NEVER)
     assert [request.key for request in queued(deployment)] == ["good.jpg"]
+
+
+def test_a_key_of_whatever_length_is_queued_or_refused_and_holds_up_no_other(
+    client: FlaskClient, deployment: Deployment, feeder: Feeder, store: Store
+) -> None:
+    # Six of these leave room for a message without a name, but not for the mark of one that was cut.
+    batch = by_reference(client, keys=["x" * length for length in range(800, 880)] + ["q/c.png"]).json["batch"]
+    refused = store.counts(batch).failed
+    assert 0 < refused < 80
+    assert feeder.feed(NEVER) == 81 - refused
+    assert {image.state for image in store.all_of(batch)} == {State.QUEUED, State.REFUSED}
+    assert "q/c.png" in {request.key for request in queued(deployment)}
+
+
+def test_a_key_that_fits_in_no_message_and_was_stored_before_is_refused_and_those_beside_it_are_queued(
+    client: FlaskClient, deployment: Deployment, feeder: Feeder, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("web_tier.references.message_for", lambda *_: "fits")
+        batch = by_reference(client, keys=["x" * 840, "q/c.png", "y" * 900]).json["batch"]
+    assert store.counts(batch).pending == 3
+    assert feeder.feed(NEVER) == 1
+    assert [request.key for request in queued(deployment)] == ["q/c.png"]
+    assert [image.refusal and image.refusal.code for image in store.all_of(batch)] == ["bad_key", None, "bad_key"]
 
 
 def test_an_object_that_is_not_there_is_an_error_of_the_worker_and_not_of_the_request(
