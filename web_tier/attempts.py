@@ -6,9 +6,7 @@ in the middle of the first, finds what the first has done and goes on from there
 
 import hashlib
 import json
-import logging
 import re
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,12 +16,11 @@ from uuid import UUID, uuid4
 from flask import request
 
 from web_tier.access import owner
+from web_tier.chores import start_chore
 from web_tier.database import Database
 from web_tier.parts import Part
 from web_tier.problems import Problem
 from web_tier.processes import is_gone, mark
-
-log = logging.getLogger(__name__)
 
 # How long a key is remembered, in seconds.
 _KEPT_SECONDS = 86_400.0
@@ -140,8 +137,8 @@ class Attempts:
                 raise _under_way()
             self._underway.add(key)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._give_signs, name="attempts", daemon=True)
-                self._thread.start()
+                period = self._lease_seconds / _SIGNS_IN_A_LEASE
+                self._thread = start_chore("the sign of life of requests", self._give_sign, period, self._closing)
         try:
             yield self._begin(key, batch or str(uuid4()))
         finally:
@@ -181,15 +178,11 @@ class Attempts:
                 "UPDATE attempts SET alive = ? WHERE key = ? AND owner = ?", [(until, key, self._owner) for key in keys]
             )
 
-    def _give_signs(self) -> None:
-        while not self._closing.wait(self._lease_seconds / _SIGNS_IN_A_LEASE):
-            with self._lock:
-                keys = list(self._underway)
-            try:
-                if keys:
-                    self._prolong(keys, self._clock() + self._lease_seconds)
-            except sqlite3.Error as error:
-                log.warning("no sign of life for %d requests, next try soon: %s", len(keys), error)
+    def _give_sign(self) -> None:
+        with self._lock:
+            keys = list(self._underway)
+        if keys:
+            self._prolong(keys, self._clock() + self._lease_seconds)
 
 
 def _under_way() -> Problem:

@@ -1,7 +1,6 @@
 """Wakes requests that wait for results: one thread a process watches the store for all of them."""
 
 import logging
-import sqlite3
 import threading
 import time
 from collections import defaultdict
@@ -94,8 +93,19 @@ class Notifier:
             self._changed.notify()
 
     def _run(self) -> None:
-        with closing(Changes(self._store)) as changes:
-            self._watch(changes)
+        while True:
+            try:
+                with closing(Changes(self._store)) as changes:
+                    self._watch(changes)
+            except Exception:  # the thread must outlive any fault, since all waiting requests depend on it
+                log.exception("the store cannot be watched; waiting requests are delayed")
+                with self._changed:
+                    # What happened in between is not told as a change.
+                    self._newcomers = True
+                    if self._changed.wait_for(lambda: self._closing, _BACK_OFF_SECONDS):
+                        return
+            else:
+                return
 
     def _watch(self, changes: Changes) -> None:
         while True:
@@ -106,16 +116,10 @@ class Notifier:
                 look = self._newcomers
                 self._newcomers = False
                 waiters, bells = tuple(self._waiters), tuple(self._bells)
-            try:
-                if changes.happened() or look:
-                    for bell in bells:
-                        bell.set()
-                    self._strike_off(changes, waiters)
-            except sqlite3.Error:
-                log.exception("the store cannot be watched; waiting requests are delayed")
-                with self._changed:
-                    self._newcomers = True
-                time.sleep(_BACK_OFF_SECONDS)
+            if changes.happened() or look:
+                for bell in bells:
+                    bell.set()
+                self._strike_off(changes, waiters)
             time.sleep(_LOOK_SECONDS)
 
     def _strike_off(self, changes: Changes, waiters: Iterable[Waiter]) -> None:

@@ -1,16 +1,14 @@
 """Looks at the fleet every few seconds, so that its history is there when somebody opens the page."""
 
 import logging
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from scaling_lambda.fleet import Observation
 from scaling_lambda.observe import ObservationError
 from scaling_lambda.policy import Plan
+from web_tier.chores import start_chore
 from web_tier.history import History
 from web_tier.pace import pace
 from web_tier.store import Store
@@ -40,16 +38,16 @@ class Sampler:
         self._clock = clock
         self._busy = False
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Sample from now on; call it in the process that serves, after any fork."""
-        self._thread.start()
+        self._thread = start_chore("sampling the fleet", self._sample, _BUSY_SECONDS, self._closing)
 
     def close(self) -> None:
         """End the thread."""
         self._closing.set()
-        if self._thread.ident is not None:
+        if self._thread is not None:
             self._thread.join()
 
     def sample(self) -> None:
@@ -67,9 +65,8 @@ class Sampler:
         self._busy = not observation.quiet
         self._history.enter(observation, plan, measured.images_a_minute)
 
-    def _run(self) -> None:
-        while not self._closing.wait(_BUSY_SECONDS):
-            try:
-                self.sample()
-            except (BotoCoreError, ClientError, ObservationError, sqlite3.Error) as error:
-                log.warning("no sample of the fleet was taken: %s", error)
+    def _sample(self) -> None:
+        try:
+            self.sample()
+        except ObservationError as error:
+            log.warning("no sample of the fleet was taken: %s", error)

@@ -60,4 +60,6 @@ class Waker:
                 self._queue().send([WAKE_MESSAGE])
             except (BotoCoreError, ClientError) as error:
                 log.warning("the scaling Lambda was not woken, its schedule will find the work: %s", error)
+            except Exception:  # the thread must outlive any fault, since nobody would start another
+                log.exception("the scaling Lambda was not woken, its schedule will find the work")
             self._closing.wait(self._period_seconds)

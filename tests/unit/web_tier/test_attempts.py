@@ -147,14 +147,15 @@ def test_a_long_upload_keeps_its_lease(database: Database, other: Attempts, cloc
             pass
 
 
-def test_a_lease_is_kept_again_once_the_disk_that_was_full_has_room(
-    database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [sqlite3.OperationalError("database or disk is full"), ValueError("no such thing")])
+def test_a_lease_is_kept_again_once_the_disk_that_was_full_has_room_or_whatever_else_failed_does_not(
+    database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     writing, tried = database.writing, threading.Event()
 
     def full() -> NoReturn:
         tried.set()
-        raise sqlite3.OperationalError("database or disk is full")
+        raise error
 
     def alive() -> float:
         with database.reading() as db:

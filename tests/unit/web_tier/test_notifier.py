@@ -1,3 +1,4 @@
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ import pytest
 from novaburst.contract import Result
 from web_tier.images import Image, State
 from web_tier.notifier import Notifier
-from web_tier.store import Store
+from web_tier.store import Changes, Store
 
 
 @pytest.fixture
@@ -93,3 +94,38 @@ def test_a_hundred_requests_wait_at_once(store: Store, notifier: Notifier) -> No
     for thread in threads:
         thread.join(20)
     assert woken == [True] * 100
+
+
+@pytest.mark.parametrize(
+    "error", [sqlite3.OperationalError("unable to open database file"), ValueError("no such thing")]
+)
+@pytest.mark.parametrize("place", ["__init__", "happened", "answered"])
+def test_a_store_that_could_not_be_watched_is_watched_again_and_no_later_wait_is_in_vain(
+    store: Store, notifier: Notifier, monkeypatch: pytest.MonkeyPatch, place: str, error: Exception
+) -> None:
+    monkeypatch.setattr("web_tier.notifier._BACK_OFF_SECONDS", 0.01)
+    pending(store, "a")
+    failed = threading.Event()
+
+    def fail(*_: object) -> None:
+        failed.set()
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Changes, place, fail)
+        with notifier.watching(["a"]):
+            assert failed.wait(10)
+    answer(store, "a")
+    with notifier.watching(["a"]) as waiter:
+        assert waiter.wait(10)
+
+
+def test_a_notifier_ends_though_the_store_cannot_be_opened(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    monkeypatch.setattr(Changes, "__init__", fail)
+    notifier = Notifier(store)
+    with notifier.watching(["a"]) as waiter:
+        assert not waiter.wait(0.1)
+    notifier.close()

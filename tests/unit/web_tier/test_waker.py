@@ -1,3 +1,4 @@
+import threading
 from typing import cast
 
 from novaburst.queues import Queue
@@ -23,6 +24,24 @@ def test_a_burst_of_uploads_sends_a_handful_of_wake_ups() -> None:
     waker.close()
     assert 1 <= len(sent.messages) <= 3
     assert set(sent.messages) == {WAKE_MESSAGE}
+
+
+def test_a_wake_up_that_fails_as_nobody_foresaw_is_not_the_last() -> None:
+    class Broken(Sent):
+        def send(self, bodies: list[str]) -> list[int]:
+            if not tried.is_set():
+                tried.set()
+                raise ValueError("no such thing")
+            told.set()
+            return []
+
+    tried, told, sent = threading.Event(), threading.Event(), Broken()
+    waker = Waker(lambda: cast(Queue, sent), period_seconds=0.01)
+    waker.wake()
+    assert tried.wait(10)
+    waker.wake()
+    assert told.wait(10)
+    waker.close()
 
 
 def test_where_the_trigger_is_switched_off_nothing_is_sent_that_nobody_would_take() -> None:
