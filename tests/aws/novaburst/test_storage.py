@@ -1,14 +1,20 @@
 """The quick way to S3 behaves as boto3's, but for the time it takes."""
 
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
 
 import boto3
 import botocore.session
 import pytest
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import CredentialRetrievalError
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
 
 from novaburst import storage as storage_module
@@ -115,3 +121,79 @@ def test_credentials_that_a_role_renews_are_taken_up_while_the_old_ones_are_stil
     time.sleep(1.2)
     renewed.get("one.json")
     assert len(given) > asked
+
+
+# Keys that S3 keeps apart from `q/a`, though a file system would not.
+@pytest.mark.parametrize(
+    "key", ["/q/a", "q/a/", "q//a", "//q/a", "./q/a", "q/./a", "q/../q/a", "q\x00a", "\tq/a", "q/a\x7f"]
+)
+def test_a_key_that_looks_like_another_is_never_taken_for_it(storage: Storage, key: str) -> None:
+    storage.put("q/a", b"another", content_type="image/jpeg")
+    with pytest.raises(ObjectMissingError):
+        storage.get(key)
+    storage.put(key, b"its own", content_type="image/jpeg", metadata={"name": "a"})
+    assert (storage.get(key), storage.get("q/a")) == (b"its own", b"another")
+    with pytest.raises(ObjectTooLargeError):
+        storage.get(key, max_bytes=6)
+
+
+def test_several_threads_that_need_boto3_at_once_make_one_client(
+    storage: Storage, session: boto3.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, client = [], session.client
+
+    def counted(*given: str, **more: object) -> object:
+        made.append(given)
+        return client(*given, **more)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(session, "client", counted)
+    storage.put("/a", b"", content_type="image/jpeg")
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(storage.get, ["/a"] * 16)) == [b""] * 16
+    assert made == [("s3",)]
+
+
+class Wire(BaseHTTPRequestHandler):
+    """An S3 that has every object, and keeps the paths that it was asked for as they came."""
+
+    protocol_version = "HTTP/1.1"
+    paths: list[str]
+
+    def do_GET(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.paths.append(self.path)
+        self.send_response(200)
+        for name, value in {
+            "Content-Length": "0",
+            "ETag": '"e"',
+            "Last-Modified": "Thu, 01 Jan 1970 00:00:00 GMT",
+        }.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def do_PUT(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def wire() -> Iterator[tuple[Storage, list[str]]]:
+    Wire.paths = []
+    with ThreadingHTTPServer(("127.0.0.1", 0), Wire) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        session = boto3.Session("testing", "testing", region_name="us-east-1")
+        yield Storage(BUCKET, session, {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}"}), Wire.paths
+        server.shutdown()
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.text(st.sampled_from("a./\\%?#+ \n\x00\x7f\x85é") | st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_s3_is_asked_for_the_key_that_was_given_whatever_it_is(wire: tuple[Storage, list[str]], key: str) -> None:
+    storage, paths = wire
+    paths.clear()
+    storage.put(key, b"", content_type="image/jpeg")
+    storage.get(key)
+    assert [unquote(path, errors="strict") for path in paths] == [f"/{BUCKET}/{key}"] * 2
