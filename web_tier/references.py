@@ -1,6 +1,7 @@
 """Images that lie in the bucket already: entered by key or by prefix, and given to the feeder to be queued."""
 
 import json
+import posixpath
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -164,8 +165,12 @@ def _fault(key: str) -> str | None:
     """Why no object under that key is classified, or None."""
     if not key:
         return "it is empty"
-    if _UPLOADED.fullmatch(key):
+    # As it reads for whoever takes keys for paths: no such reader must come to an upload by it.
+    path = posixpath.normpath(key.lstrip("/"))
+    if _UPLOADED.fullmatch(path):
         return "it is the key of an upload, which is its uploader's"
+    if path == ".." or path.startswith("../"):
+        return "it has more '..' than names before them, which S3 allows in no key"
     if len(key.encode()) > 1024:
         return "it is longer than S3 allows"
     return None

@@ -220,6 +220,39 @@ def test_a_key_that_fits_in_no_message_and_was_stored_before_is_refused_and_thos
     assert [image.refusal and image.refusal.code for image in store.all_of(batch)] == ["bad_key", None, "bad_key"]
 
 
+def test_an_upload_is_its_uploaders_however_its_key_is_written(
+    client: FlaskClient, deployment: Deployment, feeder: Feeder
+) -> None:
+    upload = client.post("/api/v1/upload", data=b"x", content_type="image/jpeg").json["images"][0]["id"]
+    queued(deployment)
+    forms = ["{}", "/{}", "{}/", "//{}//", "./{}", "a/../{}", "/./{}/.", "../{}", "a/../../{}"]
+    reply = by_reference(client, keys=[form.format(upload) for form in forms])
+    assert reply.json["counts"]["failed"] == len(forms)
+    assert feeder.feed(NEVER) == 0
+
+
+def test_keys_that_are_no_tidy_paths_are_queued_as_they_are(
+    client: FlaskClient, feeder: Feeder, fleet: Fleet, listener: Listener
+) -> None:
+    keys = ["/q/a.png", "q/a.png", "q/a.png/", "q//a.png", "./q/a.png", "q/../a.png", "q/\ta.png", "...", "..a/b"]
+    for key in keys:
+        fleet.deployment.in_bucket.put(key, f"label:{keys.index(key)}".encode())
+    reply = by_reference(client, keys=keys)
+    assert feeder.feed(NEVER) == len(keys)
+    fleet.serve()
+    listener.poll(0)
+    images = client.get(reply.json["url"]).json["images"]
+    assert {image["key"]: image["label"] for image in images} == {key: str(n) for n, key in enumerate(keys)}
+
+
+@pytest.mark.parametrize("key", ["..", "../a", "/../a", "a/../../b", "a/./../../b"])
+def test_a_key_above_the_root_is_refused_at_once_as_s3_would_each_time(client: FlaskClient, key: str) -> None:
+    reply = by_reference(client, keys=[key])
+    [image] = client.get(reply.json["url"]).json["images"]
+    assert image["error"]["code"] == "bad_key"
+    assert "S3" in image["error"]["detail"]
+
+
 def test_an_object_that_is_not_there_is_an_error_of_the_worker_and_not_of_the_request(
     client: FlaskClient, deployment: Deployment, feeder: Feeder
 ) -> None:
