@@ -29,9 +29,10 @@ blueprint = Blueprint("collection", __name__)
 
 # Batches in one answer: without being asked, and at most.
 _LISTED = 50
-# Keys in one request, and bytes of its body: keys of 160 bytes.
+# Keys in one request, and bytes of its body: keys of 160 bytes. Each is a string and a comma.
 _MOST_KEYS = 100_000
 _MAX_BODY_BYTES = 16 * 1024 * 1024
+_MAX_PIECES = 2 * _MOST_KEYS + 100
 _MOST_LISTED = 200
 # A batch by when it was made and its id, as `_mark` writes it.
 _MARK = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)~([A-Za-z0-9_-]{1,64})")
@@ -54,7 +55,8 @@ class BatchRequest(BaseModel):
 
     # Where the objects lie: the in-bucket, which is the only one that workers may read.
     bucket: Annotated[str, Field(min_length=3, max_length=63)] | None = None
-    keys: Annotated[list[str], Field(min_length=1, max_length=_MOST_KEYS)] | None = None
+    # The first one that is no string is told: a list of numbers has as many faults as keys.
+    keys: Annotated[list[str], Field(min_length=1, max_length=_MOST_KEYS, fail_fast=True)] | None = None
     prefix: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
 
     @model_validator(mode="after")
@@ -69,7 +71,7 @@ class BatchRequest(BaseModel):
 @blueprint.post("/api/v1/batches")
 def open_batch() -> Response:
     """Make a batch: an empty one for uploads (201), or one of objects in the bucket, queued in the background (202)."""
-    asked = json_body(BatchRequest, _MAX_BODY_BYTES)
+    asked = json_body(BatchRequest, _MAX_BODY_BYTES, _MAX_PIECES)
     if asked.bucket not in {None, tier().settings.in_bucket}:
         raise Problem(403, f"workers do not read {asked.bucket!r}: copy the objects to {tier().settings.in_bucket}")
     key = idempotency_key()

@@ -20,9 +20,10 @@ from web_tier.tier import tier
 
 blueprint = Blueprint("presigned", __name__)
 
-# Files of one request, and bytes of its body.
+# Files of one request, and bytes of its body. Each is an object of two members, so four strings and three more pieces.
 _FILES = 1000
 _MAX_BODY_BYTES = 4 * 1024 * 1024
+_MAX_PIECES = 7 * _FILES + 100
 
 _MISSING = Failure(
     code=ErrorCode.OBJECT_MISSING, detail="no form of this batch has this id, or its file has not arrived"
@@ -61,7 +62,7 @@ class CompleteRequest(BaseModel):
 def issue(batch: str) -> Response:
     """A form for each file, in order."""
     batch_created(batch)
-    asked = json_body(PresignedRequest, _MAX_BODY_BYTES)
+    asked = json_body(PresignedRequest, _MAX_BODY_BYTES, _MAX_PIECES)
     forms = tier().tickets.issue(batch, [(file.name, file.type) for file in asked.files])
     response = jsonify(
         batch=batch,
@@ -79,7 +80,7 @@ def issue(batch: str) -> Response:
 def complete(batch: str) -> Response:
     """Queue the files that are there, and say of each whether it is; to say so twice is harmless."""
     batch_created(batch)
-    ids = json_body(CompleteRequest, _MAX_BODY_BYTES).ids
+    ids = json_body(CompleteRequest, _MAX_BODY_BYTES, _MAX_PIECES).ids
     completed = tier().tickets.complete(batch, ids)
     charge_bytes(completed.new_bytes)
     response = jsonify(

@@ -20,6 +20,7 @@ blueprint = Blueprint("scale", __name__)
 audit = logging.getLogger("web_tier.audit")
 
 _MAX_BODY_BYTES = 4096
+_MAX_PIECES = 100
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -46,7 +47,7 @@ def scale() -> Response:
     }
     try:
         entry["token"] = authorise(request.headers.get("Authorization"), tier().settings.scale_token_sha256)
-        asked = json_body(ScaleRequest, _MAX_BODY_BYTES)
+        asked = json_body(ScaleRequest, _MAX_BODY_BYTES, _MAX_PIECES)
         entry["asked"] = asked.model_dump()
         evaluated = _ask(asked)
     except Exception as error:
