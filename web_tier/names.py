@@ -1,6 +1,5 @@
 """Display names: what the user called a file, safe to show, to store and to put into S3 metadata."""
 
-import re
 from urllib.parse import quote
 
 from novaburst.bounds import MAX_NAME_CHARS
@@ -10,7 +9,6 @@ from novaburst.control_characters import CONTROLS
 UNNAMED = "unnamed"
 # S3 allows 2 KB of user metadata an object, keys included; the batch's id shares it.
 _METADATA_BYTES = 1800
-_DIRECTORIES = re.compile(r".*[/\\]", re.DOTALL)
 
 
 def display_name(given: str | None) -> str:
@@ -18,7 +16,8 @@ def display_name(given: str | None) -> str:
 
     A longer name is cut and ends with the cut mark; a name of which nothing is left becomes "unnamed".
     """
-    base = _DIRECTORIES.sub("", given or "")
+    text = given or ""
+    base = text[max(text.rfind("/"), text.rfind("\\")) + 1 :]
     name = CONTROLS.sub("", base).strip()
     if name in {"", ".", ".."}:
         return UNNAMED

@@ -1,3 +1,4 @@
+import time
 import unicodedata
 from urllib.parse import unquote
 
@@ -34,6 +35,13 @@ def test_a_name_is_shown_without_directories_and_controls_in_any_script(given_na
 
 def test_a_name_of_four_kilobytes_is_cut_and_says_so() -> None:
     assert display_name("x" * 4096 + ".jpg") == "x" * (MAX_NAME_CHARS - 1) + "…"
+
+
+def test_a_name_as_long_as_a_whole_body_takes_no_time() -> None:
+    began = time.process_time()
+    for name in ("x" * 4_000_000, "a/" * 2_000_000 + "x", "\\" * 4_000_000):
+        display_name(name)
+    assert time.process_time() - began < 2
 
 
 @given(st.text())
