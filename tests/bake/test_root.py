@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from tests.unit.worker_ami.agent import CONFIGURATION, prepare_command
 from tests.unit.worker_ami.signer import Signer
 from worker_ami.chroot.__main__ import TEMPLATE
 from worker_ami.chroot.root import inside
@@ -13,9 +14,9 @@ from worker_ami.chroot.template import read_provisioning
 PACKAGES = "opt/novaburst/venv/lib/python3.11/site-packages"
 
 
-def run(root: Path, *command: str) -> str:
+def run(root: Path, *command: str, disk: Path | None = None) -> str:
     done = subprocess.run(
-        inside(root, command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        inside(root, command, disk=disk), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
     return done.stdout
@@ -88,7 +89,9 @@ def _agent_package(folder: Path) -> Path:
     return folder / "agent.deb"
 
 
-def test_a_well_signed_agent_is_installed_and_told_the_deployment_s_log_group(root: Path, tmp_path: Path) -> None:
+def test_a_well_signed_agent_is_installed_and_told_the_log_group_of_the_instance_s_deployment(
+    root: Path, tmp_path: Path
+) -> None:
     signer = Signer(tmp_path / "home")
     signer.sign(_agent_package(tmp_path))
     signer.end()
@@ -96,7 +99,6 @@ def test_a_well_signed_agent_is_installed_and_told_the_deployment_s_log_group(ro
         "cloudwatch_agent": "file:///mnt/agent.deb",
         "cloudwatch_agent_key": signer.fingerprint,
         "cloudwatch_agent_key_url": "file:///mnt/home/key.asc",
-        "prefix": "lab-7",
     }
     command = read_provisioning(TEMPLATE, variables).command("/srv/provision/logs.sh", {"SOURCE": "/srv/source"})
     disk = tmp_path / "disk"
@@ -106,10 +108,12 @@ def test_a_well_signed_agent_is_installed_and_told_the_deployment_s_log_group(ro
     shutil.copytree(TEMPLATE.parent / "provision", disk / "upper/srv/provision")
     install = inside(root, ["sh", "-c", command], disk=disk, lent={str(tmp_path): "/mnt"})
     subprocess.run(install, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, check=True)
-    written = disk / "upper/opt/aws/amazon-cloudwatch-agent/etc/amazon-cloudwatch-agent.json"
-    assert "/novaburst/lab-7/worker" in written.read_text()
     enabled = disk / "upper/etc/systemd/system/multi-user.target.wants/amazon-cloudwatch-agent.service"
     assert enabled.is_symlink()
+    # An ordering that goes in a circle would be among the faults.
+    assert run(root, "systemd-analyze", "verify", "--man=no", "amazon-cloudwatch-agent.service", disk=disk) == ""
+    run(root, "env", "NOVABURST_PREFIX=lab-7", *prepare_command(), disk=disk)
+    assert "/novaburst/lab-7/worker" in (disk / "upper" / CONFIGURATION.lstrip("/")).read_text()
 
 
 def test_the_model_is_whole_and_belongs_to_root(root: Path) -> None:

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # The CloudWatch agent, which ships the worker's log; CloudWatch makes its metrics of the same lines.
-# SOURCE: as in worker.sh. PREFIX: names the log group. AGENT_URL: the agent's package, its signature beside it as .sig;
-# empty leaves the agent out, so that the log stays in the journal and its file. AGENT_KEY, AGENT_KEY_URL: the
-# fingerprint of the key that must have signed it, and where that key lies. packer.json has Amazon's, as the CloudWatch
-# user guide gives them ("Verifying the signature of the CloudWatch agent package").
+# SOURCE: as in worker.sh. AGENT_URL: the agent's package, its signature beside it as .sig; empty leaves the agent out,
+# so that the log stays in the journal and its file. AGENT_KEY, AGENT_KEY_URL: the fingerprint of the key that must have
+# signed it, and where that key lies. packer.json has Amazon's, as the CloudWatch user guide gives them ("Verifying the
+# signature of the CloudWatch agent package").
 set -euo pipefail
-: "${SOURCE:?}" "${PREFIX:?}"
+: "${SOURCE:?}"
 [ -n "${AGENT_URL:-}" ] || exit 0
 : "${AGENT_KEY:?}" "${AGENT_KEY_URL:?}"
 
@@ -20,6 +20,9 @@ sed '1,/^$/d;/^[=-]/,$d' "$folder/key.asc" | base64 --decode >"$folder/key"
 status=$(gpgv --keyring "$folder/key" --status-fd 1 "$folder/agent.deb.sig" "$folder/agent.deb")
 grep --quiet "^\[GNUPG:\] VALIDSIG .*$AGENT_KEY\$" <<<"$status"
 dpkg --install "$folder/agent.deb"
-sed "s/@PREFIX@/$PREFIX/" "$SOURCE/worker_ami/cloudwatch/agent.json" \
-  >/opt/aws/amazon-cloudwatch-agent/etc/amazon-cloudwatch-agent.json
+# Which log group it is to write to, the instance finds out at each boot.
+install --mode=0644 "$SOURCE/worker_ami/cloudwatch/agent.json" /opt/novaburst/
+install --directory --mode=0755 /etc/systemd/system/amazon-cloudwatch-agent.service.d
+install --mode=0644 "$SOURCE/worker_ami/cloudwatch/deployment.conf" \
+  /etc/systemd/system/amazon-cloudwatch-agent.service.d/novaburst.conf
 systemctl enable amazon-cloudwatch-agent.service

@@ -1,6 +1,5 @@
 """The provisioning scripts, as far as they can be judged without the machine that they change."""
 
-import json
 import re
 import subprocess
 import sys
@@ -83,7 +82,6 @@ def install_agent(signer: Signer, tmp_path: Path) -> Callable[..., "subprocess.C
             "PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin",
             "TMPDIR": str(tmp_path),
             "SOURCE": str(PROVISION.parents[1]),
-            "PREFIX": "novaburst",
             "AGENT_URL": package.as_uri(),
             "AGENT_KEY": signer.fingerprint,
             "AGENT_KEY_URL": signer.key.as_uri(),
@@ -137,14 +135,3 @@ def test_an_agent_without_a_signature_fails_the_bake(install_agent: Install, pac
 def test_without_an_address_no_agent_is_asked_for(install_agent: Install, package: Path) -> None:
     done = install_agent(package, AGENT_URL="")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-
-def test_the_agent_s_configuration_is_one_that_it_reads() -> None:
-    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-Agent-Configuration-File-Details.html
-    configuration = json.loads((TEMPLATE.parent / "cloudwatch" / "agent.json").read_text())
-    assert configuration.keys() == {"agent", "logs"}
-    assert configuration["agent"].keys() <= {"run_as_user", "omit_hostname"}
-    assert configuration["logs"].keys() == {"logs_collected", "force_flush_interval"}
-    (shipped,) = configuration["logs"]["logs_collected"]["files"]["collect_list"]
-    assert shipped.keys() == {"file_path", "log_group_name", "log_stream_name"}
-    assert shipped["log_stream_name"] == "{instance_id}"

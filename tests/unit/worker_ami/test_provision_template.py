@@ -41,8 +41,13 @@ def test_the_sources_are_those_that_packer_copies_and_all_exist() -> None:
 
 
 def test_a_variable_given_by_hand_replaces_the_template_s_own() -> None:
-    assert read_provisioning(TEMPLATE, {}).environment["PREFIX"] == "novaburst"
-    assert read_provisioning(TEMPLATE, {"prefix": "lab-7"}).environment["PREFIX"] == "lab-7"
+    assert read_provisioning(TEMPLATE, {}).environment["ENGINE"] == "onnxruntime"
+    assert read_provisioning(TEMPLATE, {"engine": "torch"}).environment["ENGINE"] == "torch"
+
+
+def test_the_image_is_the_same_for_every_deployment() -> None:
+    # One that was baked for `novaburst` shipped the logs of no other prefix: their roles may not write to its group.
+    assert read_provisioning(TEMPLATE, {"prefix": "lab-7"}) == read_provisioning(TEMPLATE, {})
 
 
 def test_the_release_is_that_of_the_source_image() -> None:
