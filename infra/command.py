@@ -10,6 +10,7 @@ from rich.table import Table
 
 from infra import chalice_config
 from infra.deploy import DeployError, deploy, stack_name
+from infra.upgrade import Upgrade, UpgradeError, replace_outdated
 from novaburst import presets
 from novaburst.bounds import HEARTBEAT_SECONDS
 from novaburst.settings import Settings, require_region
@@ -46,7 +47,7 @@ def deploy_command(prefix: str | None, as_json: bool, **options: str | int | Non
     """Create or update the AWS resources of one deployment; what is not given stays as it is.
 
     A first deployment on AWS needs --image-id. `.chalice/` is then made that of the same prefix and preset, for
-    `chalice deploy`.
+    `chalice deploy`. Workers of an older image or older settings are replaced.
     """
     settings = Settings.load(**({} if prefix is None else {"prefix": prefix}))
     require_region()
@@ -57,10 +58,16 @@ def deploy_command(prefix: str | None, as_json: bool, **options: str | int | Non
         outputs = deploy(settings.prefix, _given(options))
         changed = chalice_config.set_prefix(settings.prefix, chalice_config.CHALICE)
         changed |= chalice_config.set_variables(presets.of_the_lambda(), chalice_config.CHALICE)
-    except (DeployError, chalice_config.ChaliceConfigError, botocore.exceptions.BotoCoreError) as error:
+        if changed:
+            click.echo(f"{chalice_config.CHALICE} is now that of {settings.prefix}: run chalice deploy", err=True)
+        _say(replace_outdated(settings.prefix))
+    except (
+        DeployError,
+        UpgradeError,
+        chalice_config.ChaliceConfigError,
+        botocore.exceptions.BotoCoreError,
+    ) as error:
         raise click.ClickException(str(error)) from error
-    if changed:
-        click.echo(f"{chalice_config.CHALICE} is now that of {settings.prefix}: run chalice deploy", err=True)
     if as_json:
         click.echo(json.dumps(outputs, indent=2))
         return
@@ -68,6 +75,17 @@ def deploy_command(prefix: str | None, as_json: bool, **options: str | int | Non
     for name, value in sorted(outputs.items()):
         table.add_row(name, value)
     Console().print(table)
+
+
+def _say(upgrade: Upgrade) -> None:
+    for done, why, instances in (
+        ("ended", "they stood by", upgrade.ended),
+        ("sent away", "they finish what they hold, and others take their place", upgrade.sent_away),
+        ("left alone", "a person keeps them by the tag novaburst:keep", upgrade.kept),
+    ):
+        if instances:
+            names = ", ".join(instances)
+            click.echo(f"workers of an older launch template {done}: {names} ({why})", err=True)
 
 
 def _given(options: Mapping[str, str | int | None]) -> dict[str, str]:

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from scaling_lambda.fleet import Action, Instance, Observation, State
 
-# A stopped instance that nobody has needed for so long has an old AMI; the next idle worker takes its place.
+# Nobody has needed a stopped instance for so long; the next idle worker takes its place. That is no way to a new AMI,
+# since each start begins it anew: a deployment ends those of the old one (infra/upgrade.py).
 STANDBY_MAX_AGE = timedelta(days=7)
 
 
@@ -80,7 +81,9 @@ def succession(observation: Observation, reserve: Reserve, ending: set[str]) -> 
     active = [i for i in observation.active if i.id not in ending]
     warm = staying(tuple(active), reserve.warm)
     able = [i for i in reversed(active) if not i.spot and not i.keep and i not in warm]
-    candidates = [i for i in able if i.standby] + [i for i in able if i.state is State.RUNNING and not i.standby]
+    # One that is sent away may be so for its old AMI: it is not chosen any more.
+    new = [i for i in able if i.state is State.RUNNING and not i.standby and not i.leaving]
+    candidates = [i for i in able if i.standby] + new
     chosen = candidates[: max(0, reserve.standby - len(resting))]
     told = [
         Action(i.id, f"{len(resting)} of {reserve.standby} stand by: it stops when it is idle")

@@ -3,7 +3,6 @@
 import base64
 import json
 import shutil
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +12,6 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from click.testing import CliRunner
-from moto import mock_aws
 
 from infra import chalice_config
 from infra.command import deploy_command
@@ -24,15 +22,6 @@ from novaburst.settings import Settings
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse AWS::")
 
 IMAGE = "ami-12c6146b"
-
-
-@pytest.fixture(autouse=True)
-def _cloud(_no_real_aws: None, session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    # moto's table of public AMIs takes half a second a test to load, and none of them is launched here.
-    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
-    with mock_aws():
-        monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
-        yield
 
 
 def _launch_template(prefix: str) -> Any:
@@ -204,6 +193,20 @@ def test_a_preset_reaches_the_workers_and_the_lambda_and_leaves_what_an_operator
     assert {"ParameterKey": "IdleSeconds", "ParameterValue": "5"} in stack["Parameters"]
     again = CliRunner().invoke(deploy_command, ["--json"], catch_exceptions=False)
     assert again.stderr == ""
+
+
+@pytest.mark.usefixtures("chalice")
+def test_the_command_replaces_the_workers_of_an_older_image_and_names_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOVABURST_PREFIX", "burst-d")
+    deploy("burst-d", {"ImageId": IMAGE})
+    disk = {"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 8}}
+    template = {"LaunchTemplateName": "burst-d-worker", "Version": "$Latest"}
+    launched = boto3.client("ec2").run_instances(
+        LaunchTemplate=template, MinCount=1, MaxCount=1, BlockDeviceMappings=[disk]
+    )
+    identity = launched["Instances"][0]["InstanceId"]
+    result = CliRunner().invoke(deploy_command, ["--image-id", "ami-0000000000000000b"], catch_exceptions=False)
+    assert f"workers of an older launch template sent away: {identity} (they" in result.stderr
 
 
 @pytest.mark.usefixtures("chalice")

@@ -39,6 +39,13 @@ def test_idle_workers_are_told_to_stop_until_enough_stand_by() -> None:
     assert plan_for(*standing_by(2), *fleet(4), in_flight=20, limits=TWO).stand_by == ()
 
 
+def test_one_that_is_leaving_is_not_told_to_stop_in_the_stead_of_one_that_stays() -> None:
+    # It may have been sent away for its old AMI, with which it would come back.
+    leaving = tuple(replace(i, sent_away=NOW) for i in fleet(3, age=300, first=10))
+    plan = plan_for(*leaving, *fleet(1), in_flight=20, limits=TWO)
+    assert ids(plan.stand_by) == ["i-running000"]
+
+
 def test_one_that_was_told_stays_chosen_when_newer_ones_come() -> None:
     told = tuple(replace(i, standby=True) for i in fleet(2))
     plan = plan_for(*told, *fleet(5, age=5, first=10), in_flight=20, limits=TWO)
