@@ -14,6 +14,8 @@ from infra.upgrade import Upgrade, UpgradeError, replace_outdated
 from novaburst import presets
 from novaburst.bounds import HEARTBEAT_SECONDS
 from novaburst.settings import Settings, require_region
+from scaling_lambda.settings import Settings as LambdaSettings
+from scaling_lambda.settings import SettingsError as LambdaSettingsError
 
 # The template's parameters that have an option of their own, by option name.
 _PARAMETERS = {
@@ -27,6 +29,7 @@ _PARAMETERS = {
     "retention_days": "RetentionDays",
     "operator_email": "OperatorEmail",
 }
+_IDLE = "NOVABURST_IDLE_SECONDS"
 
 
 @click.command("deploy")
@@ -47,22 +50,29 @@ def deploy_command(prefix: str | None, as_json: bool, **options: str | int | Non
     """Create or update the AWS resources of one deployment; what is not given stays as it is.
 
     A first deployment on AWS needs --image-id. `.chalice/` is then made that of the same prefix and preset, for
-    `chalice deploy`. Workers of an older image or older settings are replaced.
+    `chalice deploy`: it has what this call's environment says of the fleet's bounds, and nothing of the call before.
+    Workers of an older image or older settings are replaced.
     """
     settings = Settings.load(**({} if prefix is None else {"prefix": prefix}))
     require_region()
-    preset = presets.chosen()
-    if options["idle_seconds"] is None:
-        options["idle_seconds"] = preset.get("NOVABURST_IDLE_SECONDS")
+    told = presets.of_the_lambda()
+    chosen = presets.set_for_the_lambda()
+    # The workers' idle time is the Lambda's, too: its net must come later.
+    if options["idle_seconds"] is not None:
+        chosen[_IDLE] = str(options["idle_seconds"])
+    options["idle_seconds"] = chosen.get(_IDLE) or told.get(_IDLE)
     try:
+        # A value that the Lambda would refuse at its start is refused before anything is made.
+        LambdaSettings.load({**told, **chosen})
         outputs = deploy(settings.prefix, _given(options))
         changed = chalice_config.set_prefix(settings.prefix, chalice_config.CHALICE)
-        changed |= chalice_config.set_variables(presets.of_the_lambda(), chalice_config.CHALICE)
+        changed |= chalice_config.set_variables(chosen, told, chalice_config.CHALICE)
         if changed:
             click.echo(f"{chalice_config.CHALICE} is now that of {settings.prefix}: run chalice deploy", err=True)
         _say(replace_outdated(settings.prefix))
     except (
         DeployError,
+        LambdaSettingsError,
         UpgradeError,
         chalice_config.ChaliceConfigError,
         botocore.exceptions.BotoCoreError,

@@ -60,6 +60,11 @@ def chosen(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     return {variable: environment.get(variable) or value for variable, value in defaults(environment).items()}
 
 
+def set_for_the_lambda(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What the environment itself sets of the variables that a preset may have for the Lambda, preset or not."""
+    return {variable: environment[variable] for variable in sorted(_OF_THE_LAMBDA) if environment.get(variable)}
+
+
 def of_the_lambda(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """What of the preset the scaling Lambda must be told, since it reads no preset itself.
 

@@ -179,9 +179,7 @@ def test_a_preset_reaches_the_workers_and_the_lambda_and_leaves_what_an_operator
     chalice: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = chalice / "config.json"
-    config.write_text(
-        config.read_text().replace('{"NOVABURST_PREFIX"', '{"NOVABURST_SPOT": "true", "NOVABURST_PREFIX"')
-    )
+    config.write_text(config.read_text().replace('"NOVABURST_PREFIX"', '"NOVABURST_SPOT": "true", "NOVABURST_PREFIX"'))
     monkeypatch.setenv("NOVABURST_PREFIX", "1234567890")
     monkeypatch.setenv("NOVABURST_PRESET", "cse546")
     result = CliRunner().invoke(deploy_command, ["--image-id", IMAGE, "--json"], catch_exceptions=False)
@@ -193,6 +191,32 @@ def test_a_preset_reaches_the_workers_and_the_lambda_and_leaves_what_an_operator
     assert {"ParameterKey": "IdleSeconds", "ParameterValue": "5"} in stack["Parameters"]
     again = CliRunner().invoke(deploy_command, ["--json"], catch_exceptions=False)
     assert again.stderr == ""
+
+
+def test_an_idle_time_reaches_workers_and_lambda_by_option_before_variable(
+    chalice: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def idle_seconds(*options: str) -> tuple[str, str]:
+        CliRunner().invoke(deploy_command, ["--image-id", IMAGE, *options], catch_exceptions=False)
+        stack = boto3.client("cloudformation").describe_stacks(StackName="burst-e")["Stacks"][0]
+        given = {one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]}
+        variables = json.loads((chalice / "config.json").read_text())["environment_variables"]
+        return given["IdleSeconds"], variables["NOVABURST_IDLE_SECONDS"]
+
+    monkeypatch.setenv("NOVABURST_PREFIX", "burst-e")
+    monkeypatch.setenv("NOVABURST_IDLE_SECONDS", "50")
+    assert idle_seconds() == ("50", "50")
+    assert idle_seconds("--idle-seconds", "60") == ("60", "60")
+
+
+@pytest.mark.usefixtures("chalice")
+def test_a_value_that_the_lambda_would_refuse_is_refused_before_anything_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NOVABURST_MAX_WORKERS", "21")
+    result = CliRunner().invoke(deploy_command, ["--image-id", IMAGE])
+    assert (result.exit_code, "NOVABURST_MAX_WORKERS: must be" in result.output) == (1, True)
+    assert boto3.client("cloudformation").describe_stacks()["Stacks"] == []
 
 
 @pytest.mark.usefixtures("chalice")
