@@ -1,12 +1,13 @@
 """Create or update the CloudFormation stack of a prefix from template.yaml, and wait until it is done."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
-from botocore.exceptions import ClientError, WaiterError
+from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation import CloudFormationClient
@@ -17,16 +18,30 @@ FLEET_TAG = "novaburst:fleet"
 
 _PREFIX_PARAMETER = "Prefix"
 # Left by a creation that failed: such a stack can only be deleted. A change set that was never run leaves the second.
-_NEVER_CREATED = frozenset({"ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"})
+_NEVER_CREATED = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "REVIEW_IN_PROGRESS"})
 # The first look comes at once: the embedded AWS is done before it answers. 360 looks, 5 s apart, are half an hour.
 _POLL_SECONDS = 5
 _POLL_ATTEMPTS = 360
 # The local clock may be ahead of the event times that AWS writes.
 _CLOCK_SKEW = timedelta(minutes=5)
 
+_EXPIRED = "these credentials have expired; get new ones and call it again: a stack that is under way goes on"
+_UNKNOWN = "AWS does not know these credentials; `aws sts get-caller-identity` shows whose they are"
+# By the codes with which AWS refuses whoever asks; of missing rights its own words name the right.
+_REMEDIES = {
+    "ExpiredToken": _EXPIRED,
+    "ExpiredTokenException": _EXPIRED,
+    "RequestExpired": "this machine's clock is wrong",
+    "InvalidClientTokenId": _UNKNOWN,
+    "UnrecognizedClientException": _UNKNOWN,
+    "SignatureDoesNotMatch": "the secret key is not the key's, or this machine's clock is wrong",
+    "AccessDenied": "let an administrator give that right, or deploy with other credentials",
+    "AccessDeniedException": "let an administrator give that right, or deploy with other credentials",
+}
+
 
 class DeployError(RuntimeError):
-    """The stack was not brought to the template's state; the text names the resources that failed, and why."""
+    """The stack was not brought to the template's state; the text says why, and names the resources that failed."""
 
 
 def stack_name(prefix: str) -> str:
@@ -50,32 +65,63 @@ def deploy(
         poll_seconds: between two looks at the stack while it changes.
 
     Raises:
-        DeployError: the parameters or the template were refused, or a resource could not be made; the stack was
-            rolled back by CloudFormation.
+        DeployError: AWS did not take the credentials, or refused the parameters or the template, or a resource could
+            not be made or deleted; CloudFormation has rolled back what it had begun.
     """
-    cloudformation = client if client is not None else boto3.client("cloudformation")
     chosen = {**parameters, _PREFIX_PARAMETER: prefix}
-    began = datetime.now(UTC)
     name = stack_name(prefix)
-    existing = _find(cloudformation, name)
-    if existing is not None and existing["StackStatus"] in _NEVER_CREATED:
-        cloudformation.delete_stack(StackName=name)
-        cloudformation.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig=_pace(poll_seconds))
-        existing = None
     try:
-        if existing is None:
-            _create(cloudformation, prefix, chosen, poll_seconds)
-        else:
-            _update(cloudformation, existing, chosen, poll_seconds)
-    except ClientError as error:
-        raise DeployError(f"stack {name}: {error.response['Error']['Message']}") from error
-    except WaiterError as error:
-        reasons = "\n".join(_failures(cloudformation, name, began - _CLOCK_SKEW)) or str(error)
-        raise DeployError(f"stack {name} was not deployed:\n{reasons}") from error
-    stack = _find(cloudformation, name)
+        cloudformation = client if client is not None else boto3.client("cloudformation")
+        existing = _find(cloudformation, name)
+        if existing is not None and existing["StackStatus"] in _NEVER_CREATED:
+            _delete(cloudformation, name, poll_seconds)
+            existing = None
+        with _failures_named(cloudformation, name, f"stack {name} was not deployed"):
+            if existing is None:
+                _create(cloudformation, prefix, chosen, poll_seconds)
+            else:
+                _update(cloudformation, existing, chosen, poll_seconds)
+        stack = _find(cloudformation, name)
+    except (ClientError, BotoCoreError) as error:
+        raise DeployError(f"stack {name}: {_words(error)}") from error
     if stack is None:
         raise DeployError(f"stack {name} was deleted while it was being deployed")
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+@contextmanager
+def _failures_named(client: "CloudFormationClient", name: str, failed: str) -> Iterator[None]:
+    """Turn a wait in vain into a DeployError that begins with `failed` and names the resources, and why."""
+    began = datetime.now(UTC)
+    try:
+        yield
+    except WaiterError as error:
+        try:
+            reasons = "\n".join(_failures(client, name, began - _CLOCK_SKEW)) or f"  {error}"
+        except (ClientError, BotoCoreError) as unread:
+            reasons = f"  {error}\n  what failed cannot be read: {_words(unread)}"
+        raise DeployError(f"{failed}:\n{reasons}") from error
+
+
+def _words(error: ClientError | BotoCoreError) -> str:
+    """AWS's own words, and what helps if it is the credentials."""
+    if not isinstance(error, ClientError):
+        return str(error)
+    found = error.response["Error"]
+    text = found.get("Message") or str(error)
+    remedy = _REMEDIES.get(found["Code"])
+    return text if remedy is None else f"{text} ({remedy})"
+
+
+def _delete(client: "CloudFormationClient", name: str, poll_seconds: float) -> None:
+    """Delete a stack that was never created."""
+    failed = (
+        f"stack {name} was never created, and what is left of it could not be deleted; mend this, and then "
+        f"`aws cloudformation delete-stack --stack-name {name}`"
+    )
+    with _failures_named(client, name, failed):
+        client.delete_stack(StackName=name)
+        client.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig=_pace(poll_seconds))
 
 
 def _create(client: "CloudFormationClient", prefix: str, parameters: Mapping[str, str], poll_seconds: float) -> None:

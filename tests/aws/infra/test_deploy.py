@@ -1,16 +1,18 @@
 """The stack on moto: created, updated, left alone, and refused with the reason."""
 
 import base64
+import itertools
 import json
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.config import Config
+from botocore.exceptions import ClientError, NoCredentialsError
 from click.testing import CliRunner
 
 from infra import chalice_config
@@ -146,6 +148,97 @@ def test_a_failed_deployment_names_the_resource_and_the_reason_and_not_those_can
     assert "OutBucket" not in str(caught.value)
 
 
+def _refuse(client: Any, operation: str, code: str, message: str, *, after: int = 0) -> None:
+    """Let AWS answer the operation's calls with that error, but for the first few."""
+    calls = itertools.count()
+
+    def refused(**_: object) -> tuple[SimpleNamespace, dict[str, Any]] | None:
+        if next(calls) < after:
+            return None
+        return SimpleNamespace(status_code=403), {"Error": {"Code": code, "Message": message}}
+
+    client.meta.events.register(f"before-call.cloudformation.{operation}", refused)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("ExpiredToken", "stack burst-a: no .these credentials have expired"),
+        ("InvalidClientTokenId", "stack burst-a: no .AWS does not know these credentials"),
+        ("SignatureDoesNotMatch", "stack burst-a: no .the secret key is not the key's"),
+        ("AccessDenied", "stack burst-a: no .let an administrator"),
+        ("Throttling", "stack burst-a: no$"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("operation", "after"), [("DescribeStacks", 0), ("CreateStack", 0), ("DescribeStacks", 1), ("DescribeStacks", 2)]
+)
+def test_whatever_call_aws_refuses_is_told_in_words(code: str, said: str, operation: str, after: int) -> None:
+    # Before the stack is looked for, while it is made, while it is waited for, and when its outputs are read.
+    client = boto3.client("cloudformation", config=Config(retries={"total_max_attempts": 1}))
+    _refuse(client, operation, code, "no", after=after)
+    if (operation, after) == ("DescribeStacks", 1):
+        said = rf"stack burst-a was not deployed:\n.*{code}"
+    with pytest.raises(DeployError, match=said):
+        deploy("burst-a", {"ImageId": IMAGE}, client=client, poll_seconds=0)
+
+
+def test_a_token_that_expires_while_the_stack_changes_is_told_in_words() -> None:
+    client = boto3.client("cloudformation")
+    _refuse(client, "DescribeStacks", "ExpiredToken", "it has expired", after=1)
+    _refuse(client, "DescribeStackEvents", "ExpiredToken", "it has expired")
+    with pytest.raises(DeployError, match=r"cannot be read: it has expired .these credentials have expired"):
+        deploy("burst-a", {"ImageId": IMAGE}, client=client, poll_seconds=0)
+
+
+@pytest.mark.parametrize("operation", ["DeleteStack", "GetTemplateSummary", "UpdateStack"])
+def test_a_right_that_is_missing_later_on_is_told_in_words(operation: str) -> None:
+    client = boto3.client("cloudformation")
+    if operation == "DeleteStack":
+        _never_created(client)
+    else:
+        deploy("burst-a", {"ImageId": IMAGE})
+    _refuse(client, operation, "AccessDenied", f"you may not {operation}")
+    with pytest.raises(DeployError, match=f"stack burst-a: you may not {operation}"):
+        deploy("burst-a", {"IdleSeconds": "9"}, client=client, poll_seconds=0)
+
+
+def test_without_any_credentials_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Nobody:
+        def describe_stacks(self, **_: object) -> None:
+            raise NoCredentialsError
+
+    with pytest.raises(DeployError, match="stack burst-a: Unable to locate credentials"):
+        deploy("burst-a", {}, client=cast(Any, Nobody()))
+
+
+def test_what_keeps_a_stack_that_was_never_created_from_being_deleted_is_named() -> None:
+    client = boto3.client("cloudformation")
+    stacks = [
+        {"Stacks": [{"StackName": "burst-a", "StackStatus": status}]}
+        for status in ("ROLLBACK_COMPLETE", "DELETE_FAILED")
+    ]
+    _answer(client, "DescribeStacks", *stacks)
+    _answer(client, "DeleteStack", {})
+    left = _failed("InBucket", "The bucket you tried to delete is not empty") | {"ResourceStatus": "DELETE_FAILED"}
+    _answer(client, "DescribeStackEvents", {"StackEvents": [left]})
+    with pytest.raises(DeployError, match=r"could not be deleted; .*\n  InBucket .*: The bucket you tried") as caught:
+        deploy("burst-a", {"ImageId": IMAGE}, client=client, poll_seconds=0)
+    assert "aws cloudformation delete-stack --stack-name burst-a" in str(caught.value)
+    assert "Waiter" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("chalice")
+def test_the_command_answers_expired_credentials_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = boto3.client("cloudformation")
+    _refuse(client, "DescribeStacks", "ExpiredToken", "The security token is expired")
+    monkeypatch.setattr(boto3, "client", lambda *_: client)
+    result = CliRunner().invoke(deploy_command, ["--image-id", IMAGE])
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: stack novaburst: The security token is expired")
+    assert isinstance(result.exception, SystemExit)
+
+
 def test_the_operators_topic_is_there_with_or_without_an_address_to_tell() -> None:
     assert deploy("burst-a", {"ImageId": IMAGE})["OperatorTopicArn"].endswith(":burst-a-operator")
     assert deploy("burst-a", {"OperatorEmail": "on-call@example.org"})["OperatorTopicArn"].endswith(":burst-a-operator")
@@ -241,11 +334,16 @@ def test_the_command_says_in_one_line_what_was_refused() -> None:
     assert "Traceback" not in result.output
 
 
-def test_the_stack_that_failed_to_be_created_is_replaced() -> None:
-    cloudformation = boto3.client("cloudformation")
-    cloudformation.create_change_set(
+def _never_created(client: Any) -> None:
+    """What a change set leaves that was never run."""
+    client.create_change_set(
         StackName="burst-a", ChangeSetName="never-run", ChangeSetType="CREATE", TemplateBody='{"Resources": {}}'
     )
+
+
+def test_the_stack_that_failed_to_be_created_is_replaced() -> None:
+    cloudformation = boto3.client("cloudformation")
+    _never_created(cloudformation)
     with pytest.raises(ClientError):
         cloudformation.describe_stack_resource(StackName="burst-a", LogicalResourceId="InBucket")
     outputs = deploy("burst-a", {"ImageId": IMAGE})
