@@ -6,7 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from PIL import Image
+
+# How long an example takes is the machine's business: several tests run side by side, and others beside them.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 # The folders whose files take minutes, not seconds: what begins last should be short where several run side by side.
 _LONGEST = ("tests/aws/worker_ami", "tests/browser", "tests/aws/local_cloud")

@@ -189,7 +189,7 @@ def wire() -> Iterator[tuple[Storage, list[str]]]:
         server.shutdown()
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.text(st.sampled_from("a./\\%?#+ \n\x00\x7f\x85é") | st.characters(exclude_categories=["Cs"]), min_size=1))
 def test_s3_is_asked_for_the_key_that_was_given_whatever_it_is(wire: tuple[Storage, list[str]], key: str) -> None:
     storage, paths = wire

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.odd_messages import JSON
 
-FEW = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 # What Chalice reads before our function is called must be there, as AWS has it in every event; its values may be any.
 NOTICES = st.fixed_dictionaries(
     {"Message": JSON, "Subject": JSON, "MessageAttributes": JSON}, optional={"TopicArn": JSON, "Timestamp": JSON}

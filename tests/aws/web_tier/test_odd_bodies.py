@@ -18,7 +18,7 @@ from web_tier.store import Store
 from web_tier.tier import tier_of
 
 # Each example is a request with S3 and SQS behind it.
-FEW = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 BOUNDARY = b"b0undary"
 UPLOAD = "/api/v1/upload"
 

@@ -227,7 +227,7 @@ NO_OBJECT = Request(
 )
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(BODIES | near(NO_OBJECT), st.integers(1, MAX_RECEIVE_COUNT))
 def test_no_body_whatever_ends_the_worker_and_none_is_left_unanswered_without_a_word(
     deployment: Deployment, handler: Handler, caplog: pytest.LogCaptureFixture, body: str, deliveries: int

@@ -41,8 +41,6 @@ def act(ec2: Any, counts: Counts, limits: Limits = LIMITS) -> Any:
     return apply(decide(observation, limits), observation, ec2, Launcher(ec2, PLACES))
 
 
-# No deadline, for the same reason as below.
-@settings(deadline=None)
 @given(
     backlogs=st.lists(st.integers(1, 500), min_size=30, max_size=30),
     lags=st.lists(st.floats(0, 8), min_size=30, max_size=30),
@@ -160,8 +158,6 @@ def test_the_same_empty_fleet_twice_within_the_hour_can_still_launch(new_ec2: An
         ec2.machines.clear()
 
 
-# No deadline, for the same reason as below.
-@settings(deadline=None)
 @given(
     lags=st.lists(st.floats(0, 8), min_size=2, max_size=12),
     seconds=st.lists(st.floats(0, 3), min_size=12, max_size=12),
@@ -222,7 +218,6 @@ class World:
         return self.waiting == self.taken == 0
 
 
-# No deadline: a long history on a busy machine says nothing about the fleet.
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data(), policy=st.sampled_from(Policy), workers_end_themselves=st.booleans())
 def test_every_history_drains_keeps_to_the_maximum_and_returns_to_zero(

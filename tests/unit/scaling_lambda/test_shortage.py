@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from novaburst.aws import config
@@ -68,7 +68,6 @@ def test_a_launch_of_more_than_was_refused_is_made_soon_after_there_is_capacity(
     assert waited <= (0 if same_process else VIEW_SETTLES.total_seconds() + LOOK_SECONDS)
 
 
-@settings(deadline=None)
 @given(
     short=st.lists(st.booleans(), min_size=30, max_size=30),
     backlogs=st.lists(st.integers(1, 500), min_size=30, max_size=30),

@@ -255,7 +255,7 @@ _SAMPLES: tuple[Callable[[], bytes], ...] = tuple(
 
 # Pillow warns of odd metadata beside pixels that it can read.
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.sampled_from(_SAMPLES), st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=8), st.data())
 def test_whatever_happens_to_a_file_it_gives_an_rgb_image_or_a_refusal(
     sample: Callable[[], bytes], changes: list[tuple[int, int]], data: st.DataObject

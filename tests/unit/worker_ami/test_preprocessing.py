@@ -15,7 +15,7 @@ from worker_ami.worker.model import Preprocessing
 from worker_ami.worker.preprocessing import prepare
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(100, 900), st.integers(100, 900))
 def test_it_equals_torchvisions_resize_and_crop_but_for_the_rounding_between_pillows_two_passes(
     width: int, height: int
@@ -42,7 +42,7 @@ def test_its_resize_is_as_close_to_the_exact_result_as_pillows_own(size: tuple[i
     assert np.abs(prepare(square, whole) - exact).mean() <= 1.05 * np.abs(pillows - exact).mean()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(1, 3000), st.integers(1, 3000))
 def test_every_size_gives_one_finite_square(width: int, height: int) -> None:
     prepared = prepare(Image.new("RGB", (width, height), (255, 127, 0)), PREPROCESSING)
@@ -56,7 +56,7 @@ def test_a_strip_of_thirty_thousand_pixels_costs_no_large_intermediate_image() -
     assert prepare(Image.new("RGB", (30_000, 1)), PREPROCESSING).shape == (3, 224, 224)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 1500), st.integers(1, 1500))
 def test_an_image_at_its_own_size_is_given_as_it_is_and_scaled_down_only_beyond_the_bound(
     width: int, height: int

@@ -37,7 +37,7 @@ def test_the_role_writes_into_its_bucket_and_nowhere_else(partition: str) -> Non
             assert not any(action in {"ec2:*", "*"} for action in actions)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.binary(min_size=1, max_size=40), max_size=5))
 def test_the_hash_is_s3s_own_for_one_piece_and_for_parts(tmp_path: Path, parts: list[bytes]) -> None:
     path = tmp_path / "file"

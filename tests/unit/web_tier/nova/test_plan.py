@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.web_tier.nova.model import EMPTY, FILE, KEY, MARK, PUBLIC, SMALL, done, wanted
@@ -40,7 +40,6 @@ def test_a_plan_that_was_carried_out_leaves_nothing_to_do() -> None:
     assert plan_up(wanted(), up()).steps == ()
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=20), st.booleans(), st.booleans())
 def test_whatever_interrupts_it_and_however_often_it_completes_to_one_of_each(
     strides: list[int], named_image: bool, own_flavor: bool
@@ -59,7 +58,6 @@ def test_whatever_interrupts_it_and_however_often_it_completes_to_one_of_each(
     assert len(seen.images) == (0 if named_image else 1)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 40))
 def test_down_leaves_nothing_of_ours_however_far_up_had_come(steps: int) -> None:
     want = wanted()
