@@ -150,7 +150,8 @@ def _refuse_other_sites() -> None:
         return
     said = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     by_cookie = cookie_token() is not None and given_token(request.headers.get("Authorization")) is None
-    if foreign(*said, request.host) or (by_cookie and unsaid(*said)):
+    # Not `request.host`, which is empty for a name that is no host name by the book, as one with an underscore.
+    if foreign(*said, request.headers.get("Host")) or (by_cookie and unsaid(*said)):
         raise Problem(
             403,
             "your browser says that a page of another site has sent this, or does not say that none has: use this"

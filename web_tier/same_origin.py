@@ -11,17 +11,19 @@ from urllib.parse import urlsplit
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 # "none" is a person's own doing, such as a bookmark.
 _OURS = frozenset({"same-origin", "none"})
+# What need not stand behind a host, by the origin's scheme.
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
-def foreign(fetch_site: str | None, origin: str | None, host: str) -> bool:
-    """Whether the headers name another origin than that of `host`, the request's Host.
+def foreign(fetch_site: str | None, origin: str | None, host: str | None) -> bool:
+    """Whether the headers name another origin than that of `host`, the request's Host as the browser sent it.
 
     The scheme is left out: a proxy with TLS may stand before us. `Origin: null`, which a hidden frame can have, is
-    foreign.
+    foreign, and so is any origin where there is no Host.
     """
     if fetch_site is not None:
         return fetch_site not in _OURS
-    return origin is not None and _host(origin) != host.lower()
+    return origin is not None and not _names(origin, host or "")
 
 
 def unsaid(fetch_site: str | None, origin: str | None) -> bool:
@@ -29,8 +31,12 @@ def unsaid(fetch_site: str | None, origin: str | None) -> bool:
     return fetch_site is None and origin is None
 
 
-def _host(origin: str) -> str | None:
+def _names(origin: str, host: str) -> bool:
+    """Whether a host, whatever characters it has, is the origin's."""
     try:
-        return urlsplit(origin).netloc.lower() or None
+        parts = urlsplit(origin)
     except ValueError:
-        return None
+        return False
+    port = _DEFAULT_PORTS.get(parts.scheme, "")
+    named = parts.netloc.lower().removesuffix(port)
+    return bool(named) and named == host.lower().removesuffix(port)

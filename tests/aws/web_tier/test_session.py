@@ -223,6 +223,19 @@ def test_with_the_cookie_a_change_needs_a_browser_that_says_where_it_comes_from(
 
 
 @pytest.mark.parametrize("settings", [False], indirect=True)
+def test_under_a_host_name_with_an_underscore_our_own_page_changes_what_it_asks_for_and_anothers_nothing(
+    client: FlaskClient,
+) -> None:
+    def opened(origin: str, host: str) -> int:
+        return client.post("/api/v1/batches", headers={"Origin": origin, "Host": host}).status_code
+
+    assert opened("http://photo_tier:8000", "photo_tier:8000") == 201
+    assert opened("http://photo_tier", "photo_tier:80") == 201
+    assert opened("http://evil.example", "photo_tier") == 403
+    assert opened("null", "photo_tier") == 403
+
+
+@pytest.mark.parametrize("settings", [False], indirect=True)
 def test_where_no_token_is_needed_there_is_nothing_to_sign_in_to(client: FlaskClient) -> None:
     page = client.get("/", headers=BROWSER).text
     assert 'id="files"' in page
