@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from novaburst.contract import ContractError, Result, result_key
 from novaburst.objects import Bucket, ObjectMissingError
+from web_tier.caller import Caller
 from web_tier.images import Image
 from web_tier.notifier import Notifier
 from web_tier.store import Store
@@ -76,11 +77,11 @@ class Answers:
             self._asked[image.id] = now
             return True
 
-    def wait_for(self, ids: Iterable[str], seconds: float) -> dict[str, Image]:
-        """The images as they stand when all are answered, or after `seconds`."""
+    def wait_for(self, ids: Iterable[str], seconds: float, caller: Caller) -> dict[str, Image]:
+        """The images as they stand when all are answered, after `seconds`, or once who waits for them is gone."""
         wanted = list(ids)
         with self._notifier.watching(wanted) as waiter:
-            waiter.wait(seconds)
+            caller.wait(waiter.wait, seconds)
         return self._store.images(wanted)
 
 

@@ -4,10 +4,11 @@ Both send one image a request and wait. Those of 2021 and 2022 use the field `my
 since 2024 use `inputFile` and expect `<name up to its first dot>:<label>`.
 """
 
-from flask import Blueprint, Response, abort
+from flask import Blueprint, Response, abort, request
 
 from novaburst.control_characters import visible
 from web_tier.bodies import NO_FILE, incoming, patience
+from web_tier.caller import Caller
 from web_tier.images import Image
 from web_tier.intake import Taken
 from web_tier.names import stem
@@ -34,7 +35,7 @@ def classify(path: str = "") -> Response:
     if not taken:
         return _text(shortfall or NO_FILE, 400)
     accepted = [one.image.id for one in taken if one.accepted]
-    images = tier().answers.wait_for(accepted, seconds) if accepted else {}
+    images = tier().answers.wait_for(accepted, seconds, Caller(request.environ)) if accepted else {}
     lines = [_line(one, images.get(one.image.id, one.image)) for one in taken]
     finals = [images.get(one.image.id, one.image) for one in taken]
     if any(image.pending for image in finals):

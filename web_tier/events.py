@@ -12,6 +12,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from web_tier.caller import UNSEEN, Caller
 from web_tier.existing import batch_created
 from web_tier.images import Image, as_json
 from web_tier.leaving import LEAVING
@@ -57,7 +58,7 @@ def events(batch: str) -> Response:
             "as many streams are open as this server holds: ask GET /api/v1/batches/<id>?since=<revision> instead",
             headers={"Retry-After": _RETRY_AFTER_SECONDS},
         )
-    response.response = changes(parts.store, parts.notifier, batch, since)
+    response.response = changes(parts.store, parts.notifier, batch, since, Caller(request.environ))
     response.call_on_close(parts.streams.release)
     return response
 
@@ -67,16 +68,17 @@ def changes(
     notifier: Notifier,
     batch: str,
     since: int,
+    caller: Caller = UNSEEN,
     *,
     heartbeat_seconds: float = _HEARTBEAT_SECONDS,
     pause: Callable[[float], None] = time.sleep,
 ) -> Iterator[str]:
-    """The text of the stream, until the batch is answered or deleted, or the process is about to end."""
+    """The text of the stream, until the batch is answered or deleted, its reader gone, or the process about to end."""
     yield _RECONNECT
     with notifier.listening() as bell:
         told = None
-        while not LEAVING.is_set():
-            if not bell.wait(heartbeat_seconds):
+        while not (LEAVING.is_set() or caller.gone()):
+            if not caller.wait(bell.wait, heartbeat_seconds):
                 yield _SIGN_OF_LIFE
                 continue
             bell.clear()

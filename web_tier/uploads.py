@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from novaburst.error_codes import REMEDIES, ErrorCode
 from web_tier.attempts import Attempt, idempotency_key
 from web_tier.bodies import NO_FILE, incoming, patience
+from web_tier.caller import Caller
 from web_tier.collection import addresses
 from web_tier.existing import batch_created
 from web_tier.images import Image, as_json
@@ -89,7 +90,7 @@ def _results(accepted: Sequence[str], seconds: float) -> dict[str, Image]:
     if not seconds or not tier().waits.acquire(blocking=False):
         return {}
     try:
-        return tier().answers.wait_for(accepted, seconds)
+        return tier().answers.wait_for(accepted, seconds, Caller(request.environ))
     finally:
         tier().waits.release()
 
