@@ -9,6 +9,7 @@ from flask import Response, request
 from pydantic import BaseModel, ValidationError
 from werkzeug.http import parse_options_header
 
+from web_tier.caller import Caller
 from web_tier.parts import Limits, Part, Upload
 from web_tier.problems import Problem
 from web_tier.quantities import quantity
@@ -55,14 +56,18 @@ def incoming() -> tuple[Upload, Iterator[Part]]:
 
 
 def read_rest(response: Response) -> Response:
-    """The response, after the rest of a small body that it does not need.
+    """The response, after the rest of a small body that it does not need, or before that of a large one.
 
-    gunicorn reads 64 KiB of it and closes the connection after more, when nginx may have sent the next request on it.
+    gunicorn reads 64 KiB of it and closes the connection after more, when nginx may have sent the next request on it,
+    or may still be sending this one: then it has not read the answer yet, and tells its client that there is none.
     """
     if (request.content_length or LARGE_BYTES) < LARGE_BYTES:
         # A limit that refused the body has been told of by now.
         request.max_content_length = None
         _body().drain()
+    elif request.content_length or "Transfer-Encoding" in request.headers:
+        # nginx ends a large body as soon as it has the answer.
+        response.call_on_close(Caller(request.environ).hear_out)
     return response
 
 

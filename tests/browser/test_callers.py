@@ -1,12 +1,15 @@
-"""Clients that hang up: what gunicorn sees of them, through nginx."""
+"""Clients that hang up, and clients that are answered while they send: what gunicorn sees of them, through nginx."""
 
+import re
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 import requests
+from urllib3.filepost import encode_multipart_formdata
 
 from tests.e2e.cloud import until
 from tests.e2e.nginx import Nginx, before
@@ -88,3 +91,65 @@ def test_readers_of_a_silent_stream_that_hang_up_leave_their_threads_to_others(p
                 client.sendall(f"GET /api/v1/batches/{batch}/events HTTP/1.1\r\nHost: n\r\n\r\n".encode())
                 assert client.recv(1000).startswith(b"HTTP/1.1 200 ")
         assert answers_at_once(processes)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_refusal_before_a_large_body_is_read_is_what_its_client_is_told(nginx: Nginx, chunked: bool) -> None:
+    told: Counter[int] = Counter()
+    for size in (1_500_000, 5_000_000, 20_000_000):
+        for _ in range(10):
+            pieces = (b"x" * 100_000 for _ in range(size // 100_000))
+            body = pieces if chunked else b"x" * size
+            headers = {"Content-Type": "image/jpeg"}
+            url = f"{nginx.url}/api/v1/upload?batch=unknown"
+            told[requests.post(url, data=body, headers=headers, timeout=60).status_code] += 1
+    assert told == {404: 30}
+
+
+def test_files_that_were_taken_are_told_of_however_much_follows_them(nginx: Nginx) -> None:
+    files = [("photo", (f"{number}.jpg", b"x")) for number in range(3)]
+    body, kind = encode_multipart_formdata([*files, ("photo", ("more.jpg", b"x" * 180_000_000))])
+    for _ in range(8):
+        reply = requests.post(f"{nginx.url}/api/v1/upload", data=body, headers={"Content-Type": kind}, timeout=120)
+        assert (reply.status_code, reply.json()["accepted"]) == (202, 3)
+
+
+def test_a_refusal_before_a_large_body_is_read_leaves_the_connection_for_the_next_request(processes: str) -> None:
+    with ExitStack() as stack:
+        client = connected(port_of(processes), stack)
+        client.sendall(IMAGE % (b"/api/v1/upload?batch=unknown", 5_000_000) + b"x" * 5_000_000)
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: n\r\nConnection: close\r\n\r\n")
+        answers = client.makefile("rb").read()
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"404", b"200"]
+
+
+def test_clients_that_trickle_on_behind_a_refusal_hold_no_thread_for_long(processes: str) -> None:
+    with ExitStack() as stack:
+        clients = [connected(port_of(processes), stack) for _ in range(_THREADS)]
+        for client in clients:
+            client.sendall(IMAGE % (b"/api/v1/upload?batch=unknown", 20_000_000))
+            assert client.recv(1000).startswith(b"HTTP/1.1 404 ")
+        until(lambda: not [client for client in clients if _takes_more(client)], 30)
+        assert answers_at_once(processes)
+
+
+def _takes_more(client: socket.socket) -> bool:
+    try:
+        return client.send(b"x") == 1
+    except OSError:
+        return False
+
+
+def test_under_a_host_name_with_an_underscore_a_browsers_requests_are_taken(nginx: Nginx) -> None:
+    host = f"photo_tier:{nginx.port}"
+    address = f"{nginx.url}/api/v1/batches"
+    for origin, status in ((f"http://{host}", 201), ("http://evil_tier", 403), ("null", 403)):
+        reply = requests.post(address, headers={"Host": host, "Origin": origin}, timeout=60)
+        assert reply.status_code == status
+
+
+def test_where_a_request_names_no_host_no_origin_is_ours(processes: str) -> None:
+    with ExitStack() as stack:
+        client = connected(port_of(processes), stack)
+        client.sendall(f"POST /api/v1/batches HTTP/1.0\r\nOrigin: {processes}\r\n\r\n".encode())
+        assert client.makefile("rb").read().startswith(b"HTTP/1.0 403 ")

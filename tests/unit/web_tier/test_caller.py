@@ -10,6 +10,21 @@ from web_tier.caller import UNSEEN, Caller
 Ends = tuple[socket.socket, socket.socket]
 
 
+class Body:
+    """A request's body of so many bytes, as gunicorn reads it: a read returns once it is whole."""
+
+    def __init__(self, connection: socket.socket, length: int) -> None:
+        self._connection = connection
+        self.left = length
+
+    def read(self, size: int) -> bytes:
+        wanted, found = min(size, self.left), b""
+        while len(found) < wanted and (piece := self._connection.recv(wanted - len(found))):
+            found += piece
+        self.left -= len(found)
+        return found
+
+
 @pytest.fixture
 def ends() -> Iterator[Ends]:
     """The client's end of a TCP connection, and gunicorn's."""
@@ -22,8 +37,8 @@ def ends() -> Iterator[Ends]:
         yield client, ours
 
 
-def caller_at(connection: socket.socket) -> Caller:
-    return Caller({"gunicorn.socket": connection})
+def caller_at(connection: socket.socket, length: int = 0) -> Caller:
+    return Caller({"gunicorn.socket": connection, "wsgi.input": Body(connection, length)})
 
 
 def never(seconds: float) -> bool:
@@ -66,3 +81,47 @@ def test_a_wait_for_one_who_is_there_ends_with_what_it_waits_for_or_with_its_tim
     began = time.monotonic()
     assert not caller.wait(never, 1.2)
     assert 1.2 <= time.monotonic() - began < 30
+
+
+def test_what_comes_behind_the_body_is_left_for_the_next_request(ends: Ends) -> None:
+    client, ours = ends
+    client.sendall(b"x" * 100_000 + b"next")
+    caller_at(ours, 100_000).hear_out()
+    assert ours.recv(10) == b"next"
+
+
+def test_who_trickles_behind_the_answer_has_the_connection_ended(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, ours = ends
+    monkeypatch.setattr("web_tier.caller._HEAR_OUT_SECONDS", 0.5)
+    over = threading.Event()
+
+    def trickle() -> None:
+        while not over.wait(0.02):
+            try:
+                client.sendall(b"x")
+            except OSError:
+                return
+
+    ours.sendall(b"the answer")
+    thread = threading.Thread(target=trickle)
+    thread.start()
+    began = time.monotonic()
+    caller_at(ours, 10**9).hear_out()
+    assert 0.4 < time.monotonic() - began < 10
+    over.set()
+    thread.join()
+    assert client.recv(100) == b"the answer"
+
+
+def test_a_body_that_breaks_off_behind_the_answer_is_no_error(ends: Ends) -> None:
+    client, ours = ends
+    client.sendall(b"x")
+    client.close()
+    caller_at(ours, 10).hear_out()
+    ours.close()
+    caller_at(ours, 10).hear_out()
+
+
+def test_another_servers_connection_is_left_alone() -> None:
+    assert not UNSEEN.gone()
+    UNSEEN.hear_out()
