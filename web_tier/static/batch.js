@@ -5,12 +5,16 @@ export class Batch {
   #known = new Map(); // the server's id -> item
   #unclaimed = new Map(); // images heard of while uploads run, by id: most are answers to those
   #uploads = 0;
+  #tell;
 
   constructor(id, changed) {
     this.id = id;
     this.items = new Set();
     // Whether all that the server knows has been told.
     this.loaded = id === null;
+    // Resolves then.
+    this.told = new Promise((resolve) => { this.#tell = resolve; });
+    if (this.loaded) this.#tell();
     this.changed = changed;
   }
 
@@ -54,12 +58,8 @@ export class Batch {
 
   allTold() {
     this.loaded = true;
+    this.#tell();
     this.changed();
-  }
-
-  // Whether an image of this name and size is on the server.
-  has(file) {
-    return [...this.#known.values()].some((item) => item.name === file.name && item.image.bytes === file.size);
   }
 
   counts() {

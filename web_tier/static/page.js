@@ -159,11 +159,12 @@ function takeDropped({ files, unreadable }) {
   element("unread").hidden = !words;
 }
 
-function take(files) {
+async function take(files) {
   element("unread").hidden = true;
-  const fresh = leftover.sift(files);
-  if (!fresh.length) return;
+  const { again, fresh } = await leftover.sift(files);
+  if (!again.length && !fresh.length) return;
   if (!batch.id) showBatch(null);
+  for (const group of again) uploads.resume(batch.add(group.found), group);
   uploads.add(batch.add(fresh));
   fleet.look();
 }
@@ -197,7 +198,6 @@ function listenToFiles() {
     if (batch.id && !document.hidden) stream.follow();
   });
   addEventListener("beforeunload", (event) => {
-    leftover.keep();
     if (batch.counts().local) event.preventDefault();
   });
 }

@@ -1,4 +1,4 @@
-// What this browser remembers: the batches it has seen, and the files of a batch that were not sent yet.
+// What this browser remembers: the batches it has seen, and what the pages of a batch had not sent yet.
 const BATCHES = "novaburst-batches";
 const UNSENT = "novaburst-unsent-";
 const MOST_BATCHES = 12;
@@ -19,16 +19,37 @@ export function rememberBatch(id, about) {
 
 export function forgetBatch(id) {
   write(BATCHES, batches().filter((batch) => batch.id !== id));
-  write(UNSENT + id, []);
+  for (const key of keys(UNSENT + id)) write(key, []);
 }
 
-// [name, bytes] of each file.
-export function unsent(id) {
-  return read(UNSENT + id) ?? [];
+// Each page writes an entry of its own, so that none overwrites another's: page -> groups { key, made, files }.
+export function unsent(batch) {
+  const start = entry(batch, "");
+  return new Map(keys(start).map((key) => [key.slice(start.length), read(key) ?? []]));
 }
 
-export function rememberUnsent(id, items) {
-  write(UNSENT + id, items.slice(0, MOST_FILES).map((item) => [item.name, item.bytes]));
+export function rememberUnsent(batch, page, groups) {
+  let room = MOST_FILES;
+  write(entry(batch, page), groups.filter((group) => (room -= group.files.length) >= 0));
+}
+
+// Another page has written or forgotten some.
+export function whenUnsentChanges(heard) {
+  addEventListener("storage", ({ key }) => {
+    if (key === null || key.startsWith(UNSENT)) heard();
+  });
+}
+
+function entry(batch, page) {
+  return `${UNSENT}${batch}:${page}`;
+}
+
+function keys(start) {
+  try {
+    return Object.keys(localStorage).filter((key) => key.startsWith(start));
+  } catch {
+    return []; // a forbidden storage
+  }
 }
 
 function read(key) {

@@ -8,7 +8,9 @@ const GROUP_BYTES = 8 * 2 ** 20;
 const PAUSES = [500, 2000];
 // A server that asks for a longer pause is asked again by the person, in milliseconds.
 const LONGEST_PAUSE = 60_000;
-const WORTH_ANOTHER = [408, 409, 425, 429, 502, 503, 504];
+const WORTH_ANOTHER = [408, 409, 410, 422, 425, 429, 502, 503, 504];
+// The key belongs to other content, or to images that were deleted since.
+const KEY_SPENT = [410, 422];
 
 export class NotSentError extends Error {}
 
@@ -34,6 +36,12 @@ export class Uploads {
     const fit = items.filter((item) => item.bytes <= this.maxBytes);
     for (const item of items) if (item.bytes > this.maxBytes) item.become("refused", { fault: this.tooLarge });
     for (const group of grouped(fit)) this.#enqueue(group);
+    this.#next();
+  }
+
+  // A group that was under way when its page was closed, as the same request: what of it is there is not taken twice.
+  resume(items, { key, made }) {
+    this.#enqueue({ ...newGroup(items), key, made });
     this.#next();
   }
 
@@ -102,6 +110,7 @@ export class Uploads {
     const address = `/api/v1/upload?batch=${await this.#open()}`;
     const { status, body, after } = await post(address, group, (bytes) => this.#progress(group, bytes));
     if (body?.images?.length) return body;
+    if (KEY_SPENT.includes(status)) Object.assign(group, newKey());
     const gone = status === 404 ? "This batch was deleted or has expired. Start a new batch and add the files there." : null;
     const words = gone ?? refusal(status) ?? body?.remedy ?? body?.detail ?? `The server answered ${status}. Try again in a moment.`;
     throw Object.assign(new NotSentError(words), { again: WORTH_ANOTHER.includes(status), after });
@@ -138,15 +147,21 @@ function grouped(items) {
       last.items.push(item);
       last.bytes += item.bytes;
     } else {
-      groups.push({ items: [item], bytes: item.bytes, sentBytes: 0, key: newKey() });
+      groups.push(newGroup([item]));
     }
   }
   return groups;
 }
 
+function newGroup(items) {
+  const bytes = items.reduce((sum, item) => sum + item.bytes, 0);
+  return { items, bytes, sentBytes: 0, ...newKey() };
+}
+
 // crypto.randomUUID is only there on secure origins.
 function newKey() {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return { key: [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(""), made: Date.now() };
 }
 
 function post(address, group, progress) {
