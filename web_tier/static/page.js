@@ -123,7 +123,6 @@ function openBatch() {
       batch.id = made.batch;
       history.replaceState(null, "", made.page);
       showBatch(new Date());
-      stream.follow();
       return batch.id;
     })
     .catch((error) => { throw error instanceof NotSentError ? error : new NotSentError(AWAY); })
@@ -193,9 +192,11 @@ function listenToFiles() {
     takeDropped(await dropped(event.dataTransfer));
   });
   document.addEventListener("paste", (event) => take(pasted(event.clipboardData)));
-  // Somebody else may have added images meanwhile.
+  // Meanwhile there may be answers, and somebody else may have added images.
   document.addEventListener("visibilitychange", () => {
-    if (batch.id && !document.hidden) stream.follow();
+    if (!batch.id) return;
+    if (document.hidden) stream.pause();
+    else stream.follow();
   });
   addEventListener("beforeunload", (event) => {
     if (batch.counts().local) event.preventDefault();

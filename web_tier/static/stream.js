@@ -13,6 +13,7 @@ export class Stream {
   #timer = null;
   #complaint = null;
   #revision = 0;
+  #again = false; // whether it was asked to follow while it did
   #tell;
 
   // `tell` hears of trouble in words, of its end as null, and "deleted" once the batch is gone.
@@ -21,9 +22,11 @@ export class Stream {
     this.#tell = tell;
   }
 
-  // Follow the batch from where we are, unless that is under way.
+  // Follow the batch from where we are, unless that is under way or nobody looks.
   follow() {
-    if (this.#source || this.#timer !== null) return;
+    if (document.hidden) return;
+    this.#again = this.#source !== null || this.#timer !== null;
+    if (this.#again) return;
     const source = new EventSource(`/api/v1/batches/${this.#batch.id}/events?since=${this.#revision}`);
     this.#source = source;
     source.addEventListener("open", () => this.#well());
@@ -31,7 +34,13 @@ export class Stream {
       this.#batch.meet(JSON.parse(event.data));
       if (event.lastEventId) this.#revision = Number(event.lastEventId);
     });
-    source.addEventListener("counts", () => this.#batch.allTold());
+    source.addEventListener("counts", (event) => {
+      this.#batch.allTold();
+      if (JSON.parse(event.data).total || this.#batch.counts().pending) return;
+      // An empty batch may stay so for good, unless an answer says that it is being filled.
+      this.#close();
+      this.#poll(1);
+    });
     source.addEventListener("end", (event) => this.#end(JSON.parse(event.data).reason));
     source.addEventListener("error", () => {
       this.#ill();
@@ -39,6 +48,16 @@ export class Stream {
       this.#source = null;
       this.#poll(POLLS);
     });
+  }
+
+  // While nobody looks: a browser opens six connections to a server over all its tabs, and a stream holds one.
+  pause() {
+    this.#close();
+    clearTimeout(this.#complaint);
+    this.#complaint = null;
+    if (!this.#timer) return; // an answer under way ends it
+    clearTimeout(this.#timer);
+    this.#timer = null;
   }
 
   async #poll(left) {
@@ -59,9 +78,14 @@ export class Stream {
       else this.#batch.allTold();
       // What lies under a prefix may still be added to a batch in which nothing waits just now.
       const whole = !news.more && !news.filling;
-      if (whole && news.counts.total && !news.counts.pending) return this.#end("answered");
+      const expected = news.counts.pending || (!news.counts.total && this.#batch.counts().pending);
+      if (whole && !expected) return this.#end("answered");
     } catch {
       this.#ill();
+    }
+    if (document.hidden) {
+      this.#timer = null;
+      return this.pause();
     }
     this.#timer = setTimeout(() => {
       if (left > 1 || pause === 0) return this.#poll(left - 1);
@@ -71,12 +95,18 @@ export class Stream {
   }
 
   #end(reason) {
-    this.#source?.close();
-    this.#source = null;
+    this.#close();
     this.#timer = null;
     this.#well();
     this.#batch.allTold();
     if (reason === "deleted") this.#tell("deleted");
+    // What has come into the batch since then is told by the next stream.
+    else if (this.#again && this.#batch.counts().pending) this.follow();
+  }
+
+  #close() {
+    this.#source?.close();
+    this.#source = null;
   }
 
   // Nothing comes before the person has signed in again; coming back to this tab follows once more.
