@@ -13,6 +13,7 @@ from rich.table import Column, Table
 from novaburst.commands.nova_import import import_ami_command
 from novaburst.commands.nova_key import key_command
 from novaburst.commands.nova_options import FILE, cloud_option, handover, prefix_option, reach_options, settings
+from novaburst.commands.options import text_of
 from novaburst.commands.progress import Meter
 from novaburst.commands.site import SITE_FIELDS, site_options, site_settings
 from novaburst.settings import Settings, require_region
@@ -199,12 +200,7 @@ def _public_key(file: Path | None) -> str | None:
     """The line in that file, or else in the first that SSH would have made."""
     candidates = [Path.home() / ".ssh" / name for name in _PUBLIC_KEYS] if file is None else [file]
     path = next((candidate for candidate in candidates if candidate.is_file()), None)
-    if path is None:
-        return None
-    try:
-        return path.read_text().strip()
-    except UnicodeDecodeError as error:
-        raise click.ClickException(f"{path} holds no public key: it is no text") from error
+    return None if path is None else text_of(path, "public key")
 
 
 def _progress(meter: Meter) -> Callable[[int, int], None]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -47,3 +48,16 @@ def batch_id(given: str) -> str:
 def batch_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     """The argument BATCH, as an id."""
     return click.argument("batch", callback=lambda _, __, given: batch_id(given))(command)
+
+
+def text_of(file: Path, what: str) -> str:
+    """The text in a file that an option names, without white space around it; `what` it is to hold.
+
+    Raises:
+        click.ClickException: it is no text.
+        OSError: it cannot be read.
+    """
+    try:
+        return file.read_text().strip()
+    except UnicodeDecodeError as error:
+        raise click.ClickException(f"{file} holds no {what}: it is no text") from error

@@ -11,7 +11,7 @@ import click
 from rich.markup import escape
 
 from novaburst.client import Client, ClientError
-from novaburst.commands.options import url_option
+from novaburst.commands.options import text_of, url_option
 from novaburst.commands.plans import plan_table
 from novaburst.terminal import Console
 
@@ -61,12 +61,7 @@ def scale_command(
 def _token(token: str | None, token_file: Path | None, url: str) -> str | None:
     if token_file is None and token is None and _is_local(url) and LOCAL_TOKEN.is_file():
         token_file = LOCAL_TOKEN
-    if token_file is None:
-        return token
-    try:
-        return token_file.read_text().strip()
-    except UnicodeDecodeError as error:
-        raise click.ClickException(f"{token_file} holds no token: it is no text") from error
+    return token if token_file is None else text_of(token_file, "token")
 
 
 def _is_local(url: str) -> bool:

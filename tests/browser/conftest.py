@@ -20,6 +20,7 @@ from novaburst.bounds import MAX_MESSAGE_BYTES
 from novaburst.contract import Failure, Guess, Request, Result, result_key
 from novaburst.error_codes import ErrorCode
 from tests.browser.photos import photo
+from tests.e2e.nginx import Nginx, before
 from web_tier.deployment import Deployment
 from web_tier.settings import WebSettings
 from web_tier.store import Store
@@ -111,6 +112,16 @@ def processes(deployment: Deployment, cloud_environment: dict[str, str]) -> Iter
         for process in running:
             process.terminate()
         assert [process.wait(60) for process in running] == [0, 0]
+
+
+@pytest.fixture(scope="module")
+def nginx(
+    processes: str, cloud_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Nginx]:
+    """The site before gunicorn, as that environment has it."""
+    environment = cloud_environment | {"NOVABURST_BIND": processes.removeprefix("http://")}
+    with before(environment, tmp_path_factory.mktemp("nginx")) as running:
+        yield running
 
 
 def _ready(url: str) -> bool:

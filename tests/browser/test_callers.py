@@ -4,7 +4,6 @@ import re
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -12,7 +11,7 @@ import requests
 from urllib3.filepost import encode_multipart_formdata
 
 from tests.e2e.cloud import until
-from tests.e2e.nginx import Nginx, before
+from tests.e2e.nginx import Nginx
 
 _THREADS = 4
 IMAGE = b"POST %s HTTP/1.1\r\nHost: n\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"
@@ -28,15 +27,6 @@ def cloud_environment(cloud_environment: dict[str, str]) -> dict[str, str]:
         "NOVABURST_MAX_IMAGE_BYTES": "10000000",
         "NOVABURST_MAX_UPLOAD_BYTES": "1000000000",
     }
-
-
-@pytest.fixture(scope="module")
-def nginx(
-    processes: str, cloud_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Nginx]:
-    environment = cloud_environment | {"NOVABURST_BIND": processes.removeprefix("http://")}
-    with before(environment, tmp_path_factory.mktemp("nginx")) as running:
-        yield running
 
 
 def connected(port: int, stack: ExitStack) -> socket.socket:

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, FilePayload, expect
 from novaburst.client import Client
 from tests.browser.conftest import Site
 from tests.certificates import make_certificate
-from tests.e2e.nginx import Nginx, before
+from tests.e2e.nginx import Nginx
 
 YEAR = "max-age=31536000"
 
@@ -46,15 +46,6 @@ def cloud_environment(
         "NOVABURST_TLS_CERTIFICATE": str(certificate[0]),
         "NOVABURST_TLS_KEY": str(certificate[1]),
     }
-
-
-@pytest.fixture(scope="module")
-def nginx(
-    processes: str, cloud_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Nginx]:
-    environment = cloud_environment | {"NOVABURST_BIND": processes.removeprefix("http://")}
-    with before(environment, tmp_path_factory.mktemp("nginx")) as running:
-        yield running
 
 
 @pytest.fixture
