@@ -6,14 +6,15 @@ profile file; nothing here knows which AWS answers.
 
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.config import Config
 
 from novaburst.bounds import LONG_POLL_SECONDS
+from novaburst.descriptions import default_session
 
 if TYPE_CHECKING:
     from types_boto3_cloudwatch import CloudWatchClient
     from types_boto3_ec2 import EC2Client
+    from types_boto3_iam import IAMClient
     from types_boto3_s3 import S3Client
     from types_boto3_sqs import SQSClient
 
@@ -31,20 +32,25 @@ def config(connections: int = 16) -> Config:
 
 def s3_client(connections: int = 16) -> "S3Client":
     """An S3 client; create it once at start, not in a thread."""
-    return boto3.client("s3", config=config(connections))
+    return default_session().client("s3", config=config(connections))
 
 
 def sqs_client(connections: int = 16) -> "SQSClient":
     """An SQS client; create it once at start, not in a thread."""
-    return boto3.client("sqs", config=config(connections))
+    return default_session().client("sqs", config=config(connections))
 
 
 def ec2_client(connections: int = 4) -> "EC2Client":
     """An EC2 client; create it once at start, not in a thread."""
-    return boto3.client("ec2", config=config(connections))
+    return default_session().client("ec2", config=config(connections))
 
 
 def cloudwatch_client() -> "CloudWatchClient":
     """A CloudWatch client; create it once at start, not in a thread. Nobody waits long for metrics."""
     quick = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
-    return boto3.client("cloudwatch", config=config().merge(quick))
+    return default_session().client("cloudwatch", config=config().merge(quick))
+
+
+def iam_client() -> "IAMClient":
+    """An IAM client; create it once at start, not in a thread."""
+    return default_session().client("iam", config=config())

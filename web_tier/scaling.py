@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from novaburst.descriptions import default_session
 from scaling_lambda.apply import Outcome
 from scaling_lambda.evaluate import Evaluator, Report
 from scaling_lambda.observe import ObservationError
@@ -44,7 +44,7 @@ class Evaluated:
 
 def lambda_client() -> "LambdaClient":
     """A Lambda client that does not wait long; create it once at start, not in a thread."""
-    return boto3.client("lambda", config=_CLIENT)
+    return default_session().client("lambda", config=_CLIENT)
 
 
 class Scaling:

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import boto3
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
-from novaburst.aws import config, ec2_client, s3_client
+from novaburst.aws import ec2_client, iam_client, s3_client
 from novaburst.commands.nova_options import cloud_option, prefix_option, settings
 from novaburst.commands.progress import Meter
 from novaburst.settings import require_region
@@ -55,7 +54,7 @@ def import_ami_command(
                 sending=_count(meter, "to Glance, bytes"),
             )
             try:
-                aws = Aws(ec2_client(), s3_client(), boto3.client("iam", config=config()))
+                aws = Aws(ec2_client(), s3_client(), iam_client())
                 disk = fetch(aws, ami, place, wanted, folder, watcher=watcher)
             except (BotoCoreError, ClientError, OSError) as error:
                 raise click.ClickException(str(error)) from error

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import boto3
 import click
 from openstack.connection import Connection
 
-from novaburst.aws import config
+from novaburst.aws import iam_client
 from novaburst.bounds import MAX_WAIT_SECONDS, PRESIGNED_SECONDS
 from novaburst.commands.nova_options import cloud_option, handover, prefix_option, reach_options, settings
 from novaburst.terminal import say
@@ -46,7 +45,7 @@ def key_command(os_cloud: str | None, prefix: str | None, *, grace: int, retire:
     chosen = settings(prefix)
     with connected(os_cloud) as cloud, undelivered_told():
         to = _machine(cloud, chosen.prefix, options)
-        keys = AccessKeys(boto3.client("iam", config=config()), chosen.prefix, say)
+        keys = AccessKeys(iam_client(), chosen.prefix, say)
         machine = Machine(lambda: becomes_ready(to), lambda: probe(to.url).lacks_key, grace)
         rotation = Rotation(keys, machine, say)
         if retire is not None:

@@ -7,13 +7,14 @@ import pytest
 from moto import mock_aws
 
 from novaburst.bounds import MAX_MESSAGE_BYTES, VISIBILITY_TIMEOUT_SECONDS
+from novaburst.descriptions import core_session
 from novaburst.settings import Settings
 
 
 @pytest.fixture(scope="session")
 def session() -> boto3.Session:
     """One session for all tests: each new one reads the services' descriptions again, half a second a test."""
-    return boto3.Session("testing", "testing", region_name="us-east-1")
+    return boto3.Session("testing", "testing", region_name="us-east-1", botocore_session=core_session())
 
 
 @pytest.fixture

@@ -5,10 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import boto3
 from openstack.connection import Connection
 
-from novaburst.aws import config
+from novaburst.aws import iam_client
 from web_tier.nova import ready
 from web_tier.nova.access_keys import AccessKeys, Held
 from web_tier.nova.delivery import DeliveryError, Destination, deliver, host_keys, reach
@@ -60,7 +59,7 @@ def hand_over(cloud: Connection, to: Handover, say: Callable[[str], None], *, br
 def _bring_key(cloud: Connection, to: Handover, say: Callable[[str], None]) -> list[Held]:
     """Bring the machine a new key; the good ones that there were before."""
     say(f"bringing the AWS key to {to.address}")
-    keys = AccessKeys(boto3.client("iam", config=config()), to.prefix, say)
+    keys = AccessKeys(iam_client(), to.prefix, say)
     with undelivered_told():
         place = reached(cloud, to)
         held = keys.held()

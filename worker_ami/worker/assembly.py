@@ -8,9 +8,8 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any
 
-import boto3
-
 from novaburst.aws import s3_client, sqs_client
+from novaburst.descriptions import default_session
 from novaburst.idle import LEAST_BILLED_SECONDS, patience
 from novaburst.objects import Bucket
 from novaburst.queues import Queue
@@ -71,7 +70,7 @@ def assemble(settings: WorkerSettings, instance: str, stop: threading.Event) -> 
     memory.trim()
     sqs, counts = sqs_client(CONNECTIONS), Counts()
     # The session that the client has just been made with, so that its credentials are looked up once.
-    session = boto3.DEFAULT_SESSION or boto3.Session()
+    session = default_session()
     handler = Handler(
         Storage(settings.in_bucket, session),
         Storage(settings.out_bucket, session),
