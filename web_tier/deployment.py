@@ -1,28 +1,31 @@
 """The AWS resources that the web tier uses, found by name at their first use: the tier starts without them."""
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-import boto3
 from botocore.exceptions import NoCredentialsError
 
 from novaburst.aws import s3_client, sqs_client
+from novaburst.descriptions import default_session
 from novaburst.objects import Bucket
 from novaburst.queues import Queue
 from novaburst.settings import Settings
 from novaburst.storage import Objects, Storage
+from web_tier.clients import CONNECTIONS
 from web_tier.skew import Skew
 
-# Connections that the clients keep: as many as threads that call AWS at once.
-_CONNECTIONS = 32
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
+    from types_boto3_sqs import SQSClient
 
 
 class Deployment:
-    """Buckets and queues of one prefix. The clients are made here, once, and are safe to share between threads."""
+    """Buckets and queues of one prefix, with clients that are given or made here. Safe to share between threads."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, s3: "S3Client | None" = None, sqs: "SQSClient | None" = None) -> None:
         self._settings = settings
-        self._sqs = sqs_client(_CONNECTIONS)
-        s3 = s3_client(_CONNECTIONS)
+        self._sqs = sqs or sqs_client(CONNECTIONS)
+        s3 = s3 or s3_client(CONNECTIONS)
         # What every answer says of this machine's clock.
         self.skew = Skew()
         for client in (self._sqs, s3):
@@ -39,7 +42,7 @@ class Deployment:
         """
         try:
             # The session that the clients were made with.
-            return Storage(self._settings.in_bucket, boto3.DEFAULT_SESSION or boto3.Session())
+            return Storage(self._settings.in_bucket, default_session())
         except ValueError as error:
             raise NoCredentialsError from error
 

@@ -1,7 +1,7 @@
 """gunicorn's settings, from the web tier's own.
 
-Each process makes its own application, with connections, credentials and store of its own; code and the descriptions of
-AWS's services are loaded once, before the fork. So a reload gives new processes, and a restart a new release.
+Each process makes its own application, with connections, credentials and store of its own; code is loaded, and clients
+for AWS are made, once before the fork. So a reload gives new processes, and a restart a new release.
 """
 
 import signal
@@ -9,9 +9,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from botocore.loaders import Loader
+from botocore.exceptions import BotoCoreError
 
-from novaburst.settings import SettingsError
+from novaburst.settings import SettingsError, require_region
 from web_tier import preload
 from web_tier.access import watched
 from web_tier.integrity import StoreError, examine
@@ -45,7 +45,7 @@ accesslog = None
 errorlog = "-"
 control_socket_disable = True
 
-_loaded: list[Loader] = []
+_loaded: list[preload.Loaded] = []
 
 
 def on_starting(server: Any) -> None:
@@ -54,9 +54,10 @@ def on_starting(server: Any) -> None:
         handler.setFormatter(LineFormatter(server.log.error_fmt, server.log.datefmt))
     try:
         examine(_settings.store_path)
-    except StoreError as error:
+        require_region()
+        _loaded.append(preload.load())
+    except (StoreError, SettingsError, BotoCoreError) as error:
         raise SystemExit(f"the web tier does not start: {error}") from error
-    _loaded.append(preload.load())
 
 
 def post_fork(server: Any, worker: Any) -> None:

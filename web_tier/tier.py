@@ -7,7 +7,6 @@ from typing import cast
 
 from flask import Flask, current_app
 
-from novaburst.aws import cloudwatch_client, ec2_client, sqs_client
 from novaburst.settings import require_region
 from scaling_lambda.clock import SystemClock
 from scaling_lambda.evaluate import Evaluator
@@ -15,6 +14,7 @@ from scaling_lambda.fleet import Instance, Observation
 from scaling_lambda.observe import Observer
 from scaling_lambda.policy import Plan
 from scaling_lambda.settings import Settings as ScalingSettings
+from web_tier import clients
 from web_tier.answers import Answers
 from web_tier.attempts import Attempts
 from web_tier.batches import Batches
@@ -27,7 +27,7 @@ from web_tier.readiness import Check, readiness
 from web_tier.recent import Recent
 from web_tier.references import References
 from web_tier.sampler import Sampler
-from web_tier.scaling import Scaling, lambda_client
+from web_tier.scaling import Scaling
 from web_tier.sender import Sender
 from web_tier.settings import WebSettings
 from web_tier.store import Store
@@ -74,7 +74,7 @@ class Tier:
 
 
 def build(settings: WebSettings) -> Tier:
-    """Make the clients and open the store; nothing is asked of AWS yet.
+    """Open the store, with this process's clients; nothing is asked of AWS yet.
 
     Raises:
         novaburst.settings.SettingsError: no region is set, or one of the Lambda's settings is wrong.
@@ -83,10 +83,10 @@ def build(settings: WebSettings) -> Tier:
     require_region()
     scaling_settings = settings.scaling()
     settings.spool_dir.mkdir(parents=True, exist_ok=True)
-    deployment = Deployment(settings)
+    aws = clients.own()
+    deployment = Deployment(settings, aws.s3, aws.sqs)
     store = Store(settings.store_path)
-    sqs, ec2 = sqs_client(), ec2_client()
-    evaluator = Evaluator(scaling_settings, sqs, ec2, cloudwatch_client(), SystemClock())
+    evaluator = Evaluator(scaling_settings, aws.sqs, aws.ec2, aws.cloudwatch, SystemClock())
     evaluations = Evaluations(store.database)
     fleet = Recent(evaluator.plan)
     history = History(store.database)
@@ -107,10 +107,10 @@ def build(settings: WebSettings) -> Tier:
         settings=settings,
         deployment=deployment,
         scaling_settings=scaling_settings,
-        instances=Recent(Observer(sqs, ec2, settings.request_queue, settings.prefix).instances),
+        instances=Recent(Observer(aws.sqs, aws.ec2, settings.request_queue, settings.prefix).instances),
         fleet=fleet,
         readiness=Recent(lambda: _readiness(deployment, store)),
-        scaling=Scaling(lambda_client(), settings.scaling_function, evaluator),
+        scaling=Scaling(aws.functions, settings.scaling_function, evaluator),
         evaluations=evaluations,
         history=history,
         sampler=sampler,
