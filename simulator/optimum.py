@@ -38,15 +38,17 @@ def least_cost(workload: Workload, world: World, within: float, *, ahead: bool =
 def _parts(workload: Workload, world: World, within: float) -> Iterator[tuple[float, Workload]]:
     """The stretches of arrivals with so long a pause between them that their costs can be added up, and the pauses.
 
-    A pause is what an instance would be kept for without work, less what two runs may be charged for beyond their work;
-    the first one is endless.
+    So long: what two runs may be charged for beyond their work lies between them. A pause is what an instance is paid
+    for that is kept without work, from when all of the stretch before is answered and its minute is over, as that one's
+    bound may count it, to the next arrival; the first one is endless.
     """
-    margin = within + 2 * world.least_billed + world.boot[1] + world.worker_start
+    over = within + world.least_billed
+    margin = over + world.least_billed + world.boot[1] + world.worker_start
     pause, part = math.inf, list[tuple[float, int]]()
     for at, count in workload.cohorts:
         if part and at - part[-1][0] > margin:
             yield pause, Workload(workload.name, tuple(part))
-            pause, part = at - part[-1][0] - margin, []
+            pause, part = at - part[-1][0] - over, []
         part.append((at, count))
     if part:
         yield pause, Workload(workload.name, tuple(part))

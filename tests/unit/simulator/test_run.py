@@ -185,6 +185,21 @@ def test_the_least_cost_of_bursts_far_apart_is_that_of_each_unless_they_are_fore
     assert least_cost(four, WORLD, 20) == least_cost(four, WORLD, 20, ahead=True)
 
 
+def test_to_keep_instances_for_what_may_come_is_no_cheaper_than_to_start_them_but_for_a_moment() -> None:
+    """Two minutes of an instance without work are dearer than the minute of a new one."""
+    late = Workload("one, then a burst", (*burst(1).cohorts, (240.0, 60_000)))
+    alone = least_cost(burst(60_000), WORLD, 50)
+    assert least_cost(late, WORLD, 50) == pytest.approx(WORLD.cost(60) + alone, rel=0.01)
+
+
+def test_who_comes_within_a_minute_that_is_paid_for_meets_a_worker() -> None:
+    workload = Workload("two, 70 s apart", ((0.0, 1), (70.0, 1)))
+    outcome = run(workload, ours(), WORLD, images_per_worker=SHARE)
+    assert outcome.launches == 1
+    # Billed from 16.5 s on, until 30 s after the second.
+    assert outcome.cost == pytest.approx(WORLD.cost(70 + 30 - WORLD.pending), rel=0.05)
+
+
 @given(
     cohorts=st.dictionaries(st.integers(0, 3000), st.integers(1, 20_000), min_size=1, max_size=6),
     within=st.floats(1, 300),
