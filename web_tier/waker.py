@@ -30,36 +30,44 @@ class Waker:
         self._queue = queue
         self._on = wanted
         self._period_seconds = period_seconds
-        self._wanted = threading.Event()
-        self._closing = threading.Event()
-        self._starting = threading.Lock()
+        self._changed = threading.Condition()
+        self._wanted = False
+        self._closing = False
         self._thread: threading.Thread | None = None
 
     def wake(self) -> None:
         """Ask for one evaluation after this moment; returns at once and never fails."""
         if not self._on:
             return
-        self._wanted.set()
-        with self._starting:
+        with self._changed:
+            self._wanted = True
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="waker", daemon=True)
                 self._thread.start()
+            self._changed.notify()
 
     def close(self) -> None:
-        """End the thread, after one last message."""
-        self._closing.set()
+        """End the thread, after the wake-up that is still to be sent, if there is one."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
         if self._thread is not None:
-            self._wanted.set()
             self._thread.join()
 
     def _run(self) -> None:
-        while not self._closing.is_set():
-            self._wanted.wait()
-            self._wanted.clear()
+        while self._asked():
             try:
                 self._queue().send([WAKE_MESSAGE])
             except (BotoCoreError, ClientError) as error:
                 log.warning("the scaling Lambda was not woken, its schedule will find the work: %s", error)
             except Exception:  # the thread must outlive any fault, since nobody would start another
                 log.exception("the scaling Lambda was not woken, its schedule will find the work")
-            self._closing.wait(self._period_seconds)
+            with self._changed:
+                self._changed.wait_for(lambda: self._closing, self._period_seconds)
+
+    def _asked(self) -> bool:
+        """Wait to be asked; False once nobody has asked and nobody will."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._wanted or self._closing)
+            asked, self._wanted = self._wanted, False
+            return asked

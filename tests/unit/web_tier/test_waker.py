@@ -1,4 +1,5 @@
 import threading
+import time
 from typing import cast
 
 from novaburst.queues import Queue
@@ -24,6 +25,23 @@ def test_a_burst_of_uploads_sends_a_handful_of_wake_ups() -> None:
     waker.close()
     assert 1 <= len(sent.messages) <= 3
     assert set(sent.messages) == {WAKE_MESSAGE}
+
+
+def test_what_is_asked_for_within_a_period_is_sent_before_the_waker_ends_and_nothing_that_nobody_asked_for() -> None:
+    sent = Sent()
+    waker = Waker(lambda: cast(Queue, sent), period_seconds=60)
+    waker.wake()
+    while not sent.messages:
+        time.sleep(0.001)
+    waker.wake()
+    waker.close()
+    assert len(sent.messages) == 2
+    quiet = Waker(lambda: cast(Queue, sent), period_seconds=0.001)
+    quiet.wake()
+    while len(sent.messages) < 3:
+        time.sleep(0.001)
+    quiet.close()
+    assert len(sent.messages) == 3
 
 
 def test_a_wake_up_that_fails_as_nobody_foresaw_is_not_the_last() -> None:
