@@ -9,6 +9,8 @@ MAX_MESSAGE_BYTES = 1024
 MAX_IMAGE_BYTES = 20 * 1024 * 1024
 # One decoded image, in pixels (width times height), checked before decoding.
 MAX_IMAGE_PIXELS = 100_000_000
+# One result object, in bytes: a name of 255 characters and six labels take a few thousand.
+MAX_RESULT_BYTES = 256 * 1024
 # Files in one upload request.
 MAX_FILES_PER_UPLOAD = 5_000
 # A display name, in characters; longer ones are cut with a mark.

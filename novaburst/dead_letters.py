@@ -14,6 +14,7 @@ from novaburst.letters import Facts, Letter, Step, What, read
 from novaburst.looks import look_at_all
 from novaburst.objects import Bucket, ObjectMissingError
 from novaburst.queues import Queue
+from novaburst.result_objects import read_result
 
 # How long a letter that was taken stays hidden, in seconds: time to judge and move a thousand of them.
 HIDE_SECONDS = 300
@@ -98,7 +99,7 @@ class DeadLetterQueue:
 def facts_of_answer(out_bucket: Bucket, image: str) -> Facts:
     """What the out-bucket says of an image's result."""
     try:
-        return Facts(Result.parse(out_bucket.get(result_key(image))))
+        return Facts(read_result(out_bucket, image))
     except ObjectMissingError:
         return Facts()
     except ContractError as error:

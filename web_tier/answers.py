@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from novaburst.contract import ContractError, Result, result_key
+from novaburst.contract import ContractError, Result
 from novaburst.objects import Bucket, ObjectMissingError
+from novaburst.result_objects import read_result
 from web_tier.caller import Caller
 from web_tier.images import Image
 from web_tier.notifier import Notifier
@@ -88,11 +89,9 @@ class Answers:
 def stored_result(out_bucket: Bucket, image_id: str) -> Result | None:
     """The result object of an image, or None when there is none that can be read."""
     try:
-        body = out_bucket.get(result_key(image_id))
+        return read_result(out_bucket, image_id)
     except ObjectMissingError:
         return None
-    try:
-        return Result.parse(body)
     except ContractError as error:
         log.warning("the result object of %s is not of the contract: %s", image_id, error)
         return None

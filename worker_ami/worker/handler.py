@@ -27,6 +27,7 @@ from novaburst.contract import (
 from novaburst.error_codes import ErrorCode
 from novaburst.objects import ObjectMissingError, ObjectTooLargeError
 from novaburst.queues import Received
+from novaburst.result_objects import read_result
 from novaburst.storage import Objects
 from worker_ami.worker.classifier import Classifies
 from worker_ami.worker.counts import Counts
@@ -123,7 +124,7 @@ class Handler:
         if received.receive_count == 1:
             return None
         try:
-            result = Result.parse(self._out_bucket.get(result_key(image_id)))
+            result = read_result(self._out_bucket, image_id)
         except (ObjectMissingError, ContractError):
             return None
         log.info("answered before: notice sent again", extra={"image": image_id})

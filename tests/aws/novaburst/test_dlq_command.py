@@ -11,6 +11,7 @@ from click.testing import Result as Ran
 
 from novaburst import dead_letters
 from novaburst.aws import s3_client, sqs_client
+from novaburst.bounds import MAX_RESULT_BYTES
 from novaburst.cli import main
 from novaburst.contract import Request, Result, result_key, utc_now
 from novaburst.objects import Bucket
@@ -135,6 +136,15 @@ def test_what_has_its_label_is_told_again_and_not_redriven(world: World) -> None
     assert world.requests.depth().backlog == world.dead.depth().backlog == 0
     [notice] = bodies(world.responses)
     assert Result.parse(notice).label == "cat"
+
+
+def test_an_answer_that_is_far_too_long_is_not_read_and_not_overwritten(world: World) -> None:
+    world.in_bucket.put("a", b"jpeg")
+    long = Result(id="a", batch="b", name="x" * MAX_RESULT_BYTES, label="cat", score=1, worker="i-1")
+    world.out_bucket.put(result_key("a"), long.to_json().encode())
+    world.bury(world.request("a"))
+    assert "its answer is there and cannot be read" in run("answer", "--dry-run").stdout.replace("\n", " ")
+    assert f"the limit is {MAX_RESULT_BYTES}" in json.loads(run("list", "--json").stdout)[0]["why"]
 
 
 def test_answered_letters_leave_a_result_and_a_notice_and_only_what_has_no_id_stays(world: World) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from novaburst.bounds import MAX_RESULT_BYTES
 from novaburst.contract import Result, result_key
 from web_tier.answers import Answers
 from web_tier.deployment import Deployment
@@ -24,11 +25,11 @@ def moment() -> list[float]:
 def looks(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The keys that the out-bucket was asked for."""
     keys: list[str] = []
-    get: Callable[[str], bytes] = deployment.out_bucket.get
+    get: Callable[..., bytes] = deployment.out_bucket.get
 
-    def seen(key: str) -> bytes:
+    def seen(key: str, **limits: int) -> bytes:
         keys.append(key)
-        return get(key)
+        return get(key, **limits)
 
     monkeypatch.setattr(deployment.out_bucket, "get", seen)
     return keys
@@ -63,6 +64,18 @@ def test_a_result_that_nobody_told_of_is_found_at_the_next_look(
     found = answers.find("a")
     assert found is not None
     assert found.result == result
+
+
+def test_a_result_object_that_is_far_too_long_is_not_read_and_keeps_nobody_from_its_image(
+    answers: Answers, moment: list[float], deployment: Deployment, caplog: pytest.LogCaptureFixture
+) -> None:
+    result = Result(id="a", batch="b", name="x" * MAX_RESULT_BYTES, label="cat", score=1, worker="i-1")
+    deployment.out_bucket.put(result_key("a"), result.to_json().encode())
+    moment[0] += 2
+    found = answers.find("a")
+    assert found is not None
+    assert found.pending
+    assert f"the limit is {MAX_RESULT_BYTES}" in caplog.text
 
 
 def test_images_beyond_those_that_are_remembered_are_asked_for_all_the_same(

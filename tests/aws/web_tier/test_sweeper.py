@@ -266,9 +266,9 @@ def test_missed_results_are_asked_for_side_by_side(
     # No object is handed out before four are being asked for.
     asking, get = threading.Barrier(4), deployment.out_bucket.get
 
-    def get_beside_others(key: str) -> bytes:
+    def get_beside_others(key: str, **limits: int) -> bytes:
         asking.wait(60)
-        return get(key)
+        return get(key, **limits)
 
     monkeypatch.setattr(deployment.out_bucket, "get", get_beside_others)
     world.now += 60

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from novaburst.bounds import MAX_RECEIVE_COUNT, POISON_RECEIVE_COUNT
+from novaburst.bounds import MAX_RECEIVE_COUNT, MAX_RESULT_BYTES, POISON_RECEIVE_COUNT
 from novaburst.contract import Failure, Request, Result, result_key, utc_now
 from novaburst.error_codes import ErrorCode
 from novaburst.queues import Received
@@ -119,9 +119,13 @@ def test_an_image_on_which_there_is_no_verdict_yet_is_given_back(
     assert not deployment.out_bucket.exists(result_key(request.id))
 
 
-def test_a_result_object_that_cannot_be_read_is_written_again(deployment: Deployment, handler: Handler) -> None:
+@pytest.mark.parametrize("too_long", [False, True])
+def test_a_result_object_that_cannot_be_read_is_written_again(
+    deployment: Deployment, handler: Handler, too_long: bool
+) -> None:
     request = deployment.ask(larger_photos()["daisy"].read_bytes())
-    deployment.out_bucket.put(result_key(request.id), b"{")
+    long = Result(id=request.id, batch="b", name="x" * MAX_RESULT_BYTES, label="cat", score=1, worker="i-1")
+    deployment.out_bucket.put(result_key(request.id), long.to_json().encode() if too_long else b"{")
     assert answered(handler.handle(replace(deployment.take(), receive_count=2))).label == "daisy"
     assert deployment.result(request).label == "daisy"
 

@@ -14,10 +14,11 @@ from botocore import xform_name
 
 from tests.unit.infra.iam import PROJECT
 
-# The packages of each tier as it runs; `web_tier/nova` is run by an operator, under the operator's own key.
+# The packages of each tier as it runs, and what they share that calls for them; `web_tier/nova` is run by an operator,
+# under the operator's own key.
 SOURCES = {
-    "worker": ("worker_ami/worker",),
-    "web tier": ("web_tier",),
+    "worker": ("worker_ami/worker", "novaburst/result_objects.py"),
+    "web tier": ("web_tier", "novaburst/result_objects.py"),
     "lambda": ("scaling_lambda",),
 }
 NOT_OF_THE_TIER = ("web_tier/nova",)
@@ -36,7 +37,8 @@ def operations() -> frozenset[str]:
 
 def files(tier: str) -> list[Path]:
     """The tier's modules."""
-    found = [path for folder in SOURCES[tier] for path in sorted((PROJECT / folder).rglob("*.py"))]
+    places = [PROJECT / source for source in SOURCES[tier]]
+    found = [path for place in places for path in ([place] if place.is_file() else sorted(place.rglob("*.py")))]
     return [path for path in found if not path.relative_to(PROJECT).as_posix().startswith(NOT_OF_THE_TIER)]
 
 
