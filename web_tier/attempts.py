@@ -135,10 +135,11 @@ class Attempts:
             # In its own process an attempt ends with its request, so that no lease is waited for.
             if key in self._underway:
                 raise _under_way()
-            self._underway.add(key)
             if self._thread is None:
                 period = self._lease_seconds / _SIGNS_IN_A_LEASE
                 self._thread = start_chore("the sign of life of requests", self._give_sign, period, self._closing)
+            # Behind what may fail: whatever is under way is taken off again below.
+            self._underway.add(key)
         try:
             yield self._begin(key, batch or str(uuid4()))
         finally:

@@ -85,11 +85,13 @@ class Notifier:
 
     def _join(self, those: set[T], one: T) -> None:
         with self._changed:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="notifier", daemon=True)
+                thread.start()
+                # Only now: one that could not be started must not pass for one that watches.
+                self._thread = thread
             those.add(one)
             self._newcomers = True
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="notifier", daemon=True)
-                self._thread.start()
             self._changed.notify()
 
     def _run(self) -> None:

@@ -42,17 +42,24 @@ class Sender:
         self._threads: list[threading.Thread] = []
 
     def submit(self, request: Request) -> "Future[bool]":
-        """Send a request soon; the future says whether SQS took it, after the store knows."""
+        """Send a request soon; the future says whether SQS took it, after the store knows.
+
+        Raises:
+            RuntimeError: this process may start no thread now; the request is not sent.
+        """
+        with self._starting:
+            while len(self._threads) < _THREADS:
+                thread = threading.Thread(target=self._run, name=f"sender-{len(self._threads)}", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:
+                    if not self._threads:
+                        raise
+                    # One alone sends as well; the next request tries to start the other.
+                    break
+                self._threads.append(thread)
         future: Future[bool] = Future()
         self._waiting.put((request, future))
-        with self._starting:
-            if not self._threads:
-                self._threads = [
-                    threading.Thread(target=self._run, name=f"sender-{number}", daemon=True)
-                    for number in range(_THREADS)
-                ]
-                for thread in self._threads:
-                    thread.start()
         return future
 
     def close(self) -> None:

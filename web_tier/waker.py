@@ -42,8 +42,13 @@ class Waker:
         with self._changed:
             self._wanted = True
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="waker", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="waker", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    log.warning("the scaling Lambda is not woken now, its schedule will find the work: %s", error)
+                    return
+                self._thread = thread
             self._changed.notify()
 
     def close(self) -> None:

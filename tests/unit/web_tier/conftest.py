@@ -1,7 +1,8 @@
 """A store's file, and time that passes when a test says so."""
 
-from collections.abc import Iterator
-from contextlib import closing
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,28 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+@pytest.fixture
+def threadless() -> Callable[..., AbstractContextManager[None]]:
+    """A time in which no thread can be started `after` so many, as for a process at the system's limit."""
+
+    @contextmanager
+    def threadless(after: int = 0) -> Iterator[None]:
+        started: list[threading.Thread] = []
+        start = threading.Thread.start
+
+        def limited(thread: threading.Thread) -> None:
+            if len(started) == after:
+                raise RuntimeError("can't start new thread")
+            started.append(thread)
+            start(thread)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(threading.Thread, "start", limited)
+            yield
+
+    return threadless
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import NoReturn
 from uuid import UUID
@@ -58,6 +58,15 @@ def test_a_repetition_has_the_batch_and_the_identities_of_the_first_attempt(atte
         assert (second.batch, second.identity(3)) == (first.batch, first.identity(3))
     with attempts.attempt("another") as third:
         assert third.batch != first.batch
+
+
+def test_an_attempt_that_could_start_no_thread_leaves_its_key_to_the_next(
+    attempts: Attempts, threadless: Callable[..., AbstractContextManager[None]]
+) -> None:
+    with threadless(), pytest.raises(RuntimeError), attempts.attempt("k"):
+        pass
+    with attempts.attempt("k") as attempt:
+        assert attempt.images is None
 
 
 def test_two_attempts_at_once_are_a_409_in_one_process_and_in_two(attempts: Attempts, other: Attempts) -> None:

@@ -1,7 +1,8 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,17 @@ def test_a_store_that_could_not_be_watched_is_watched_again_and_no_later_wait_is
     answer(store, "a")
     with notifier.watching(["a"]) as waiter:
         assert waiter.wait(10)
+
+
+def test_a_notifier_that_could_start_no_thread_fails_that_wait_alone(
+    store: Store, notifier: Notifier, threadless: Callable[..., AbstractContextManager[None]]
+) -> None:
+    pending(store, "a")
+    with threadless(), pytest.raises(RuntimeError), notifier.watching(["a"]):
+        pass
+    answer(store, "a")
+    with notifier.watching(["a"]) as waiter:
+        assert waiter.wait(5)
 
 
 def test_a_notifier_ends_though_the_store_cannot_be_opened(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

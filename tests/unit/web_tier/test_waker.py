@@ -1,5 +1,7 @@
 import threading
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import cast
 
 from novaburst.queues import Queue
@@ -60,6 +62,18 @@ def test_a_wake_up_that_fails_as_nobody_foresaw_is_not_the_last() -> None:
     waker.wake()
     assert told.wait(10)
     waker.close()
+
+
+def test_a_waker_that_could_start_no_thread_says_so_to_nobody_who_asks_and_wakes_later(
+    threadless: Callable[..., AbstractContextManager[None]],
+) -> None:
+    sent = Sent()
+    waker = Waker(lambda: cast(Queue, sent))
+    with threadless():
+        waker.wake()
+    waker.wake()
+    waker.close()
+    assert sent.messages == [WAKE_MESSAGE]
 
 
 def test_where_the_trigger_is_switched_off_nothing_is_sent_that_nobody_would_take() -> None:

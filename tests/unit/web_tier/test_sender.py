@@ -1,0 +1,45 @@
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from novaburst.contract import Request, utc_now
+from novaburst.queues import Queue
+from web_tier.sender import Sender
+from web_tier.store import Store
+
+
+class Sent:
+    """A queue that keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def send(self, bodies: list[str]) -> list[int]:
+        self.messages += bodies
+        return []
+
+
+def request(image_id: str) -> Request:
+    return Request(id=image_id, batch="b", bucket="in-bucket", key=image_id, name="cat.jpg", sent=utc_now())
+
+
+@pytest.mark.parametrize("started", [0, 1])
+def test_a_sender_that_could_not_start_all_its_threads_sends_what_it_has_taken_and_tries_again(
+    tmp_path: Path, threadless: Callable[..., AbstractContextManager[None]], started: int
+) -> None:
+    sent = Sent()
+    with (
+        closing(Store(tmp_path / "store.sqlite3")) as store,
+        closing(Sender(lambda: cast(Queue, sent), store, lambda: None)) as sender,
+    ):
+        with threadless(after=started):
+            if started:
+                assert sender.submit(request("a")).result(10)
+            else:
+                with pytest.raises(RuntimeError):
+                    sender.submit(request("refused"))
+        assert sender.submit(request("b")).result(10)
+    assert [Request.parse(body).id for body in sent.messages] == (["a", "b"] if started else ["b"])
