@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import boto3
 import obstore
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, UnknownRegionError
+from botocore.loaders import create_loader
+from botocore.regions import EndpointResolver
 from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
@@ -22,7 +24,7 @@ from novaburst.aws import config
 from novaburst.objects import Bucket, ObjectMissingError, ObjectTooLargeError
 
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig
+    from obstore.store import ClientConfig, S3Config
 
 # As novaburst.aws: five attempts and bounded waits, within the time for which a message is hidden.
 _RETRIES = 4
@@ -31,6 +33,7 @@ _RETRYING = timedelta(seconds=40)
 # boto3 renews those of a role ten minutes before their end at the latest.
 _CREDENTIALS = timedelta(minutes=6)
 _CLIENT: "ClientConfig" = {"connect_timeout": "5s", "timeout": "30s", "allow_http": True}
+_OBSTORES_PARTITION = "aws"
 # What obstore takes for a path's: it drops a slash at either end, which names another object, and refuses the rest.
 _PATHS_OWN = frozenset({"", ".", ".."})
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
@@ -73,12 +76,15 @@ class Storage:
         self._session, self._endpoint = session, endpoint
         self._by_boto3: Bucket | None = None
         self._making = threading.Lock()
+        place: S3Config = {"virtual_hosted_style_request": not endpoint}
+        if own := endpoint or _endpoint_beyond_obstore(name, session):
+            place["endpoint"] = own
         self._store = S3Store(
             name,
             credential_provider=Boto3CredentialProvider(session, ttl=_CREDENTIALS),
             client_options=_CLIENT,
             retry_config={"max_retries": _RETRIES, "retry_timeout": _RETRYING},
-            **({"endpoint": endpoint} if endpoint else {"virtual_hosted_style_request": True}),
+            config=place,
         )
 
     def get(self, key: str, *, max_bytes: int | None = None) -> bytes:
@@ -127,6 +133,18 @@ class Storage:
                 client = self._session.client("s3", endpoint_url=self._endpoint, config=config())
                 self._by_boto3 = Bucket(client, self.name)
             return self._by_boto3
+
+
+def _endpoint_beyond_obstore(name: str, session: boto3.Session) -> str | None:
+    """A bucket's address where it does not end in amazonaws.com, which is all that obstore knows; None elsewhere."""
+    try:
+        if session.get_partition_for_region(session.region_name or "") == _OBSTORES_PARTITION:
+            return None
+    except UnknownRegionError:
+        return None
+    endpoints = EndpointResolver(create_loader().load_data("endpoints"))
+    found = endpoints.construct_endpoint("s3", session.region_name)
+    return f"https://{name}.{found['hostname']}" if found else None
 
 
 def _is_kept(key: str) -> bool:

@@ -10,7 +10,9 @@ from urllib.parse import unquote
 
 import boto3
 import botocore.session
+import obstore
 import pytest
+from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import CredentialRetrievalError
 from hypothesis import given, settings
@@ -57,6 +59,19 @@ def test_an_endpoint_of_its_own_for_s3_comes_first(storage: Storage, endpoint: s
     storage.put("two", b"2", content_type="text/plain")
     environment = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ENDPOINT_URL_S3": endpoint}
     assert Storage(BUCKET, session, environment).get("two") == b"2"
+
+
+@pytest.mark.parametrize(
+    "region", ["eu-west-1", "us-gov-west-1", "cn-north-1", "us-iso-east-1", "eusc-de-east-1", "cn-somewhere-9"]
+)
+def test_a_bucket_is_where_boto3_has_it_in_every_partition(region: str) -> None:
+    session = boto3.Session("testing", "testing", region_name=region)
+    virtual = Config(s3={"addressing_style": "virtual"}, signature_version="s3v4")
+    address = session.client("s3", config=virtual).generate_presigned_url(
+        "get_object", Params={"Bucket": BUCKET, "Key": "a"}
+    )
+    signed = obstore.sign(Storage(BUCKET, session, {})._store, "GET", "a", timedelta(seconds=60))
+    assert signed.partition("?")[0] == address.partition("?")[0]
 
 
 def test_absence_is_a_kind_of_its_own_and_a_missing_bucket_is_not_absence(
