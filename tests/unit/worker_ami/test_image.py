@@ -30,16 +30,25 @@ def unit() -> dict[str, str]:
     return {key: value for section in parser.sections() for key, value in parser[section].items()}
 
 
-def test_the_template_is_valid_to_packer_without_any_credentials(tmp_path: Path) -> None:
+@pytest.mark.parametrize("network", [(), ("-var", "subnet_id=subnet-0a1b2c3d", "-var", "public_address=true")])
+def test_the_template_is_valid_to_packer_without_any_credentials(tmp_path: Path, network: tuple[str, ...]) -> None:
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "CHECKPOINT_DISABLE": "1"}
     done = subprocess.run(
-        ["packer", "validate", "-var", "region=us-east-1", str(TEMPLATE)],
+        ["packer", "validate", "-var", "region=us-east-1", *network, str(TEMPLATE)],
         env=environment,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_instance_that_bakes_can_be_put_where_there_is_no_default_vpc(builder: dict[str, object]) -> None:
+    # Packer takes an empty value for none, which leaves the choice to EC2.
+    variables = json.loads(TEMPLATE.read_text())["variables"]
+    assert (variables["subnet_id"], variables["public_address"]) == ("", "")
+    assert builder["subnet_id"] == "{{user `subnet_id`}}"
+    assert builder["associate_public_ip_address"] == "{{user `public_address`}}"
 
 
 def test_the_image_s_volume_is_encrypted_and_its_snapshots_are_tagged(builder: dict[str, object]) -> None:
