@@ -12,7 +12,7 @@ from infra import chalice_config
 from infra.deploy import DeployError, deploy, stack_name
 from infra.upgrade import Upgrade, UpgradeError, replace_outdated
 from novaburst import presets
-from novaburst.bounds import HEARTBEAT_SECONDS
+from novaburst.bounds import HEARTBEAT_SECONDS, IDLE_SECONDS
 from novaburst.settings import Settings, require_region
 from scaling_lambda.settings import Settings as LambdaSettings
 from scaling_lambda.settings import SettingsError as LambdaSettingsError
@@ -65,6 +65,9 @@ def deploy_command(prefix: str | None, as_json: bool, **options: str | int | Non
         # A value that the Lambda would refuse at its start is refused before anything is made.
         LambdaSettings.load({**told, **chosen})
         outputs = deploy(settings.prefix, _given(options))
+        # The stack keeps an idle time that an earlier call has given, and the Lambda is told of it again.
+        if outputs["IdleSeconds"] != str(IDLE_SECONDS):
+            told = {_IDLE: outputs["IdleSeconds"], **told}
         changed = chalice_config.set_prefix(settings.prefix, chalice_config.CHALICE)
         changed |= chalice_config.set_variables(chosen, told, chalice_config.CHALICE)
         if changed:

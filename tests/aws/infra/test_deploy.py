@@ -105,8 +105,8 @@ def test_a_second_deployment_of_the_same_changes_nothing_and_gives_the_same_outp
 
 
 def test_two_prefixes_live_side_by_side_in_one_account() -> None:
-    first = deploy("burst-a", {"ImageId": IMAGE})
-    second = deploy("burst-b", {"ImageId": IMAGE})
+    first = deploy("burst-a", {"ImageId": IMAGE, "IdleSeconds": "30"})
+    second = deploy("burst-b", {"ImageId": IMAGE, "IdleSeconds": "40"})
     assert not set(first.values()) & set(second.values())
 
 
@@ -300,6 +300,25 @@ def test_an_idle_time_reaches_workers_and_lambda_by_option_before_variable(
     monkeypatch.setenv("NOVABURST_IDLE_SECONDS", "50")
     assert idle_seconds() == ("50", "50")
     assert idle_seconds("--idle-seconds", "60") == ("60", "60")
+
+
+def test_an_idle_time_that_was_given_once_stays_that_of_workers_and_lambda(
+    chalice: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The workers kept it, and the Lambda's net came before their own end.
+    def idle_seconds(*options: str) -> tuple[str, str | None]:
+        ran = CliRunner().invoke(deploy_command, ["--image-id", IMAGE, "--json", *options], catch_exceptions=False)
+        variables = json.loads((chalice / "config.json").read_text())["environment_variables"]
+        return json.loads(ran.stdout)["IdleSeconds"], variables.get("NOVABURST_IDLE_SECONDS")
+
+    monkeypatch.setenv("NOVABURST_PREFIX", "burst-f")
+    assert idle_seconds() == ("30", None)
+    assert idle_seconds("--idle-seconds", "60") == ("60", "60")
+    assert idle_seconds("--instance-type", "c6i.large") == ("60", "60")
+    assert idle_seconds() == ("60", "60")
+    # Another deployment has its own.
+    monkeypatch.setenv("NOVABURST_PREFIX", "burst-g")
+    assert idle_seconds() == ("30", None)
 
 
 @pytest.mark.usefixtures("chalice")
