@@ -52,15 +52,30 @@ class Child:
 
     def stop(self, grace_seconds: float) -> None:
         """SIGTERM, then after the grace SIGKILL for it and whatever is left of its process group."""
+        stop_together([self], grace_seconds)
+
+    def _ask_to_end(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            terminate(self._process)
+
+    def _end(self, deadline: float) -> None:
+        """Wait until it has ended or it is that moment (of the monotonic clock), and end whatever is left."""
         if self._process is None:
             return
-        if self._process.poll() is None:
-            terminate(self._process)
-            try:
-                self._process.wait(grace_seconds)
-            except subprocess.TimeoutExpired:
-                log.warning("%s did not end within %.0f s: killed", self.name, grace_seconds)
+        try:
+            self._process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            log.warning("%s did not end within its grace: killed", self.name)
         kill(self._process)
+
+
+def stop_together(children: Sequence[Child], grace_seconds: float) -> None:
+    """Stop each as `Child.stop` does, all within the time of the slowest; none of them may need another."""
+    deadline = time.monotonic() + grace_seconds
+    for child in children:
+        child._ask_to_end()
+    for child in children:
+        child._end(deadline)
 
 
 def wait_until_exit_or(child: Child, ready: Callable[[], bool], timeout_seconds: float) -> None:

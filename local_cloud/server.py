@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,6 +26,7 @@ from local_cloud.instance_host import InstanceHost
 from local_cloud.lambda_host import LambdaHost
 from local_cloud.log_metrics import LogMetrics
 from local_cloud.machine import WORKER_COMMAND, Site
+from local_cloud.mends.queues import ENDING
 from local_cloud.processes import Spawner
 from local_cloud.schedule import Schedule
 
@@ -97,9 +99,11 @@ class Server:
             actor.start()
 
     def stop(self) -> None:
-        """End everything that was started; the API answers until the workers have ended."""
-        for actor in self._actors:
-            actor.stop()
+        """End everything that was started, all at once; the API answers until the workers have ended."""
+        ENDING.set()
+        with ThreadPoolExecutor(len(self._actors), thread_name_prefix="stop") as together:
+            for stopped in [together.submit(actor.stop) for actor in self._actors]:
+                stopped.result()
         self._lambda_host.stop()
         self._http.shutdown()
         self._spawner.stop()

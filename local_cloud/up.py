@@ -18,7 +18,7 @@ import requests
 
 from infra.deploy import deploy as deploy_resources
 from local_cloud import lambda_deployment
-from local_cloud.children import Child, wait_until_exit_or
+from local_cloud.children import Child, stop_together, wait_until_exit_or
 from local_cloud.preflight import claim_state, free_port, require_free_port, require_memory
 from local_cloud.processes import Spawner
 from novaburst import presets
@@ -206,11 +206,12 @@ class LocalCloud:
 
     def _stop_all(self) -> None:
         self._stopping = True
-        children = [*self._restarts.values(), *([self._embedded] if self._embedded else [])]
-        for child in children:
-            child.stop(_GRACE_SECONDS)
+        stop_together(list(self._restarts.values()), _GRACE_SECONDS)
+        if self._embedded is not None:
+            # Behind those that end by calling it.
+            self._embedded.stop(_GRACE_SECONDS)
         self._spawner.stop()
-        if children:
+        if self._embedded is not None:
             self._say("stopped: nothing that was started is running")
 
     def _aws_environment(self) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """SQS: exact under several consumers, and as fast with thousands of queued messages as with none."""
 
 import json
+import threading
 import time
 from typing import Any
 
@@ -13,6 +14,8 @@ from local_cloud.mends.patching import replace
 # The longest time between two looks at a queue while a receiver waits, in seconds: a message whose visibility timeout
 # ends announces itself to nobody.
 _LOOK_SECONDS = 0.25
+# Set at the end of the embedded AWS: nobody is left who would send what a receiver waits for.
+ENDING = threading.Event()
 _GUARDED = (
     "send_message",
     "send_message_batch",
@@ -67,7 +70,7 @@ def _receive_waits_without_the_lock() -> None:
                     self, queue_name, count, 0, visibility_timeout, message_attribute_names
                 )
                 remaining = deadline - time.monotonic()
-                if received or remaining <= 0:
+                if received or remaining <= 0 or ENDING.is_set():
                     return received
                 queue._messages_lock.wait(min(remaining, _LOOK_SECONDS))
 

@@ -8,7 +8,7 @@ import sys
 import textwrap
 
 PRELUDE = """
-import sys, threading
+import sys, threading, time
 from moto.sqs.models import Message, Queue, SQSBackend, sqs_backends
 from local_cloud.mends import queues
 queues.apply()
@@ -51,6 +51,19 @@ def test_no_call_looks_at_more_messages_than_it_moves() -> None:
         expired = next(message for message in queue._messages if message.receipt_handle is None)
         expired.sent_timestamp -= 5 * 86400 * 1000
         assert backend.receive_message("q", 1, 0, 30) == [], "a message past its retention was received"
+        """
+    )
+
+
+def test_at_the_end_of_the_cloud_no_receiver_waits_for_its_time() -> None:
+    _in_a_mended_process(
+        """
+        began = time.monotonic()
+        threading.Timer(0.5, queues.ENDING.set).start()
+        assert backend.receive_message("q", 10, 60, 30) == []
+        backend.send_message("q", "m")
+        assert len(backend.receive_message("q", 10, 60, 30)) == 1
+        assert time.monotonic() - began < 30
         """
     )
 

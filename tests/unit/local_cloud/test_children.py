@@ -1,11 +1,13 @@
 """The local cloud's parts, started again as systemd would start them."""
 
 import os
+import signal
+import time
 from pathlib import Path
 
 import psutil
 
-from local_cloud.children import Child
+from local_cloud.children import Child, stop_together
 from local_cloud.processes import Spawner
 from tests.e2e.cloud import until
 
@@ -25,6 +27,41 @@ def test_a_new_start_ends_what_a_killed_part_has_left_behind(tmp_path: Path) -> 
         until(lambda: not left.is_running() or left.status() == psutil.STATUS_ZOMBIE, 60)
     finally:
         child.stop(0)
+        spawner.stop()
+
+
+def test_parts_that_are_stopped_together_take_the_time_of_the_slowest(tmp_path: Path) -> None:
+    spawner = Spawner()
+    slow = ("sh", "-c", "trap 'sleep 2; echo ended; exit 0' TERM; echo up; while :; do sleep 0.05; done")
+    children = [Child(f"part {n}", slow, os.environ, tmp_path / f"log{n}", spawner) for n in range(5)]
+    try:
+        for child in children:
+            child.start()
+        until(lambda: all(child.last_lines() == "up" for child in children), 60)
+        began = time.monotonic()
+        stop_together(children, 60)
+        assert time.monotonic() - began < 6
+        assert [child.last_lines() for child in children] == ["up\nended"] * 5
+        assert [child.exit_status for child in children] == [0] * 5
+    finally:
+        spawner.stop()
+
+
+def test_of_parts_that_are_stopped_together_one_that_does_not_end_is_killed_after_the_grace_of_all(
+    tmp_path: Path,
+) -> None:
+    spawner = Spawner()
+    deaf = ("sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.05; done")
+    children = [Child(f"part {n}", deaf, os.environ, tmp_path / f"log{n}", spawner) for n in range(5)]
+    try:
+        for child in children:
+            child.start()
+        until(lambda: all(child.last_lines() == "up" for child in children), 60)
+        began = time.monotonic()
+        stop_together(children, 2)
+        assert 2 <= time.monotonic() - began < 6
+        assert [child.exit_status for child in children] == [-signal.SIGKILL] * 5
+    finally:
         spawner.stop()
 
 
