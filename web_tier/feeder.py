@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from novaburst.bounds import SQS_BATCH
 from novaburst.queues import Queue
 from web_tier.images import NO_MESSAGE, Image, message_for
+from web_tier.queueing import queue_images
 from web_tier.references import References
 from web_tier.store import Store
 
@@ -65,9 +66,4 @@ class Feeder:
             # Entered by a version that took its key: left alone, it would be claimed for ever.
             self._store.refuse(image_id, NO_MESSAGE, self._clock())
             log.warning("image %s is refused, its key leaves no room in a message", image_id)
-        failed = set(self._request_queue().send(list(bodies.values())))
-        taken = [image_id for number, image_id in enumerate(bodies) if number not in failed]
-        self._store.mark_queued(taken, self._clock())
-        if failed:
-            log.warning("SQS did not take %d of %d requests, they are sent again", len(failed), len(bodies))
-        return len(taken)
+        return queue_images(bodies, self._request_queue(), self._store, self._clock())

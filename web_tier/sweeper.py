@@ -12,6 +12,7 @@ from novaburst.looks import look_at_all
 from web_tier.answers import stored_result
 from web_tier.deployment import Deployment
 from web_tier.images import Image, State, request_for
+from web_tier.queueing import queue_images
 from web_tier.store import Store
 
 log = logging.getLogger(__name__)
@@ -71,15 +72,11 @@ class Sweeper:
     def _send(self, images: Sequence[Image], now: float) -> int:
         """Queue images whose objects are there, and wake the Lambda; how many SQS took."""
         sent = 0
-        # Each call is entered before the next, whose failure then has none sent twice.
         for start in range(0, len(images), SQS_BATCH):
             some = images[start : start + SQS_BATCH]
-            bodies = [request_for(image, self._deployment.in_bucket.name).to_message() for image in some]
-            failed = set(self._deployment.request_queue.send(bodies))
-            taken = [image.id for index, image in enumerate(some) if index not in failed]
-            self._store.mark_queued(taken, now)
+            messages = {image.id: request_for(image, self._deployment.in_bucket.name).to_message() for image in some}
+            sent += queue_images(messages, self._deployment.request_queue, self._store, now)
             self._on_queued()
-            sent += len(taken)
         return sent
 
     def _fetch_results(self, images: Sequence[Image], now: float) -> set[str]:

@@ -256,6 +256,28 @@ def test_when_a_call_of_sqs_fails_what_the_calls_before_took_is_not_sent_twice(
     assert deployment.request_queue.depth().backlog == 25
 
 
+def test_what_sqs_does_not_take_is_said_and_comes_again(
+    deployment: Deployment,
+    store: Store,
+    sweeper: Sweeper,
+    world: World,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for name in ("a", "b", "c"):
+        store.add_image(Image(name, "b", "cat.jpg", 1, State.RECEIVING, START))
+        deployment.in_bucket.put(name, b"jpeg")
+    send = deployment.request_queue.send
+    world.now += 31
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(deployment.request_queue, "send", lambda bodies: [*send([bodies[0], bodies[2]]), 1])
+        sweeper.sweep()
+    assert [state(store, name) for name in ("a", "b", "c")] == [State.QUEUED, State.RECEIVING, State.QUEUED]
+    assert "SQS did not take 1 of 3 requests" in caplog.text
+    world.now += 120
+    sweeper.sweep()
+    assert state(store, "b") is State.QUEUED
+
+
 def test_missed_results_are_asked_for_side_by_side(
     deployment: Deployment, store: Store, sweeper: Sweeper, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
