@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
+from threading import BoundedSemaphore
 from typing import TypeVar
 
 from flask import Response, request
@@ -10,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from werkzeug.http import parse_options_header
 
 from web_tier.caller import Caller
-from web_tier.parts import Limits, Part, Upload
+from web_tier.parts import IN_MEMORY, Limits, Part, Upload
 from web_tier.problems import Problem
 from web_tier.quantities import quantity
 from web_tier.site import LARGE_BYTES
@@ -26,6 +28,10 @@ _PIECE = re.compile(rb'"[^"\\]*+(?:\\.?[^"\\]*+)*+"?+|[,\[{]', re.DOTALL)
 _CHUNK = 64 * 1024
 _WHOLE = ("image/", "application/octet-stream")
 _JSON = "application/json"
+
+# JSON bodies of more than IN_MEMORY that one process works on at once: each may take 70 MB while it is parsed.
+_LARGE_AT_ONCE = 2
+_room = BoundedSemaphore(_LARGE_AT_ONCE)
 
 NO_FILE = "there is no file in the request: send a multipart/form-data form with files"
 
@@ -69,6 +75,25 @@ def read_rest(response: Response) -> Response:
         # nginx ends a large body as soon as it has the answer.
         response.call_on_close(Caller(request.environ).hear_out)
     return response
+
+
+@contextmanager
+def room_for_json() -> Iterator[None]:
+    """Keep few at work with large JSON bodies at once, from before such a body is read until it is answered.
+
+    Raises:
+        Problem: 503, others have taken the room: it may be repeated soon.
+    """
+    unknown = "Transfer-Encoding" in request.headers
+    if not unknown and (request.content_length or 0) <= IN_MEMORY:
+        yield
+        return
+    if not _room.acquire(blocking=False):
+        raise Problem(503, "this server is at work with other bodies as large as this one: try again in a moment")
+    try:
+        yield
+    finally:
+        _room.release()
 
 
 def json_body(model: type[M], max_bytes: int, max_pieces: int) -> M:

@@ -19,7 +19,7 @@ from novaburst.objects import NotDeletedError
 from web_tier.attempts import idempotency_key
 from web_tier.batches import Batch
 from web_tier.bearer import authorise
-from web_tier.bodies import json_body
+from web_tier.bodies import json_body, room_for_json
 from web_tier.existing import no_batch
 from web_tier.images import moment
 from web_tier.problems import Problem
@@ -69,6 +69,7 @@ class BatchRequest(BaseModel):
 
 
 @blueprint.post("/api/v1/batches")
+@room_for_json()
 def open_batch() -> Response:
     """Make a batch: an empty one for uploads (201), or one of objects in the bucket, queued in the background (202)."""
     asked = json_body(BatchRequest, _MAX_BODY_BYTES, _MAX_PIECES)

@@ -13,7 +13,7 @@ from novaburst.bounds import PRESIGNED_SECONDS
 from novaburst.contract import Failure
 from novaburst.error_codes import ErrorCode
 from web_tier.access import charge_bytes
-from web_tier.bodies import json_body
+from web_tier.bodies import json_body, room_for_json
 from web_tier.existing import batch_created
 from web_tier.images import Image, as_json, failure_json
 from web_tier.tier import tier
@@ -59,6 +59,7 @@ class CompleteRequest(BaseModel):
 
 
 @blueprint.post("/api/v1/batches/<batch>/presigned")
+@room_for_json()
 def issue(batch: str) -> Response:
     """A form for each file, in order."""
     batch_created(batch)
@@ -77,6 +78,7 @@ def issue(batch: str) -> Response:
 
 
 @blueprint.post("/api/v1/batches/<batch>/presigned/complete")
+@room_for_json()
 def complete(batch: str) -> Response:
     """Queue the files that are there, and say of each whether it is; to say so twice is harmless."""
     batch_created(batch)

@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask import Flask
@@ -10,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from web_tier.bodies import json_body
+from web_tier import problems
+from web_tier.bodies import json_body, room_for_json
+from web_tier.parts import IN_MEMORY
 from web_tier.problems import Problem
 
 PEAK = """
@@ -99,6 +103,41 @@ def test_what_stands_within_a_string_is_no_piece(keys: list[str], ascii_alone: b
         with pytest.raises(Problem, match="send its content in several requests") as refused:
             json_body(Keys, len(body) * 4, 2 * len(keys) + 1)
         assert refused.value.status == 422
+
+
+def test_few_large_bodies_are_worked_on_at_once_and_small_ones_at_any_time() -> None:
+    app, at_work, go_on = Flask("test"), threading.Semaphore(0), threading.Event()
+    problems.init_app(app)
+
+    @app.post("/")
+    @room_for_json()
+    def view() -> str:
+        at_work.release()
+        assert go_on.wait(60)
+        return str(len(json_body(Keys, 2 * IN_MEMORY, 100).keys))
+
+    def status(size: int, *, keys: int = 1, chunked: bool = False) -> int:
+        body = json.dumps({"keys": ["x" * size] * keys}).encode()
+        length = {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}
+        reply = app.test_client().post(
+            "/", data=body, content_type="application/json", environ_overrides=length if chunked else {}
+        )
+        assert ("Retry-After" in reply.headers) == (reply.status_code == 503)
+        return reply.status_code
+
+    with ThreadPoolExecutor(3) as clients:
+        first = [clients.submit(status, IN_MEMORY) for _ in range(2)]
+        for _ in first:
+            assert at_work.acquire(timeout=60)
+        # A body that does not say how long it is may be a large one.
+        assert [status(IN_MEMORY), status(10, chunked=True)] == [503, 503]
+        small = clients.submit(status, 10)
+        assert at_work.acquire(timeout=60)
+        go_on.set()
+        assert [done.result() for done in (*first, small)] == [200] * 3
+    # A body that is refused gives its room back.
+    assert [status(IN_MEMORY // 100, keys=101) for _ in range(3)] == [422] * 3
+    assert status(IN_MEMORY) == 200
 
 
 def test_several_faults_are_told_and_more_than_anybody_reads_are_counted() -> None:
