@@ -23,6 +23,14 @@ def test_twenty_five_messages_are_sent_received_and_deleted_in_batches(aws: Sett
     assert queue.depth().backlog == 0
 
 
+def test_what_an_answer_does_not_say_was_taken_was_not_sent(aws: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy's page with status 200 comes out of boto3 as an answer without members."""
+    client = sqs_client()
+    queue = Queue(client, aws.request_queue)
+    monkeypatch.setattr(client, "send_message_batch", lambda **_: {"ResponseMetadata": {"HTTPStatusCode": 200}})
+    assert queue.send([f"m{n}" for n in range(12)]) == list(range(12))
+
+
 def test_a_message_given_back_is_received_again_at_once_with_its_count(aws: Settings) -> None:
     queue = Queue(sqs_client(), aws.request_queue)
     queue.send(["one"])
