@@ -23,7 +23,11 @@ class ObjectTooLargeError(ValueError):
 
 
 class NotDeletedError(RuntimeError):
-    """S3 has refused to delete some of the objects; the text says which first and why."""
+    """S3 has refused to delete the objects under `keys`; the text says which first and why."""
+
+    def __init__(self, text: str, keys: frozenset[str] = frozenset()) -> None:
+        super().__init__(text)
+        self.keys = keys
 
 
 @dataclass(frozen=True)
@@ -116,11 +120,14 @@ class Bucket:
         Raises:
             NotDeletedError: some were not deleted; the others are gone.
         """
+        refused: dict[str, str] = {}
         for start in range(0, len(keys), DELETES_AT_ONCE):
             objects = [{"Key": key} for key in keys[start : start + DELETES_AT_ONCE]]
             answer = self._client.delete_objects(Bucket=self.name, Delete={"Objects": objects, "Quiet": True})  # type: ignore[typeddict-item]
-            if errors := answer.get("Errors"):
-                raise NotDeletedError(f"s3://{self.name}/{errors[0].get('Key')}: {errors[0].get('Code')}")
+            refused |= {error.get("Key", ""): error.get("Code", "") for error in answer.get("Errors", [])}
+        if refused:
+            key, code = next(iter(refused.items()))
+            raise NotDeletedError(f"s3://{self.name}/{key}: {code}", frozenset(refused))
 
     def keys(self, *, after: str = "", prefix: str = "") -> Iterator[str]:
         """Every key with that prefix that sorts after `after`, in order, by pages of a thousand."""

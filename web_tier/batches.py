@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from novaburst.bounds import RETENTION_DAYS
 from novaburst.contract import result_key
-from novaburst.objects import DELETES_AT_ONCE, Bucket
+from novaburst.objects import DELETES_AT_ONCE, Bucket, NotDeletedError
 from web_tier.database import Database
 from web_tier.images import Counts
 
@@ -68,19 +68,28 @@ class Batches:
         """Delete the objects of up to a thousand deleted images; whether that was all there is.
 
         Raises:
-            botocore.exceptions.ClientError, BotoCoreError, sqlite3.Error, novaburst.objects.NotDeletedError: what is
-                left is deleted at the next call.
+            botocore.exceptions.ClientError, BotoCoreError, sqlite3.Error: what is left is deleted at the next call.
+            novaburst.objects.NotDeletedError: S3 has refused some, which come again behind all others.
         """
         with self._database.reading() as db:
-            ids = [row[0] for row in db.execute("SELECT id FROM deleted_images LIMIT ?", (DELETES_AT_ONCE,))]
-        if ids:
-            # An object that was classified by reference lies under a key of its owner's and is not touched.
-            self._in_bucket.delete(ids)
-            self._out_bucket.delete([result_key(image_id) for image_id in ids])
-            with self._database.writing() as db:
-                db.executemany("DELETE FROM deleted_images WHERE id = ?", [(image_id,) for image_id in ids])
-        else:
+            rows = db.execute("SELECT id FROM deleted_images ORDER BY rowid LIMIT ?", (DELETES_AT_ONCE,)).fetchall()
+        ids = [row[0] for row in rows]
+        if not ids:
             self._forget(self._clock() - _REMEMBERED_SECONDS)
+            return True
+        # An object that was classified by reference lies under a key of its owner's and is not touched.
+        both = (
+            _refusal(lambda: self._in_bucket.delete(ids)),
+            _refusal(lambda: self._out_bucket.delete([result_key(image_id) for image_id in ids])),
+        )
+        refused = {key for refusal in both if refusal for key in refusal.keys}
+        again = [image_id for image_id in ids if not refused.isdisjoint({image_id, result_key(image_id)})]
+        with self._database.writing() as db:
+            db.executemany("DELETE FROM deleted_images WHERE id = ?", [(image_id,) for image_id in ids])
+            # Behind all others, so that a thousand that stay refused keep nobody else's images here.
+            db.executemany("INSERT OR IGNORE INTO deleted_images VALUES (?)", [(image_id,) for image_id in again])
+        if refusal := both[0] or both[1]:
+            raise refusal
         return len(ids) < DELETES_AT_ONCE
 
     def _forget(self, before: float) -> None:
@@ -89,3 +98,12 @@ class Batches:
         if old:
             with self._database.writing() as db:
                 db.execute("DELETE FROM deleted_batches WHERE deleted < ?", (before,))
+
+
+def _refusal(delete: Callable[[], None]) -> NotDeletedError | None:
+    """Delete objects; what S3 says to those that it refuses to delete."""
+    try:
+        delete()
+    except NotDeletedError as error:
+        return error
+    return None

@@ -1,13 +1,15 @@
 import hashlib
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from novaburst.contract import result_key
-from novaburst.objects import Bucket
+from novaburst.objects import Bucket, NotDeletedError
 from tests.aws.web_tier.conftest import Fleet
 from web_tier.batches import Batches
 from web_tier.deployment import Deployment
@@ -130,6 +132,37 @@ def test_objects_that_could_not_be_deleted_are_deleted_later(
     assert client.get(f"/api/v1/batches/{batch}").status_code == 404
     assert keys(deployment.in_bucket) == {image}
     assert batches.purge()
+    assert keys(deployment.in_bucket) == set()
+
+
+def test_an_object_that_s3_never_deletes_keeps_no_other_in_the_buckets(
+    store: Store, deployment: Deployment, batches: Batches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web_tier.batches.DELETES_AT_ONCE", 5)
+    store.add_batch("b", 1.0)
+    for image_id in "abcdefghijkl":
+        store.add_image(Image(image_id, "b", "cat.jpg", 5, State.QUEUED, 100.0))
+        deployment.in_bucket.put(image_id, b"x")
+        deployment.out_bucket.put(result_key(image_id), b"{}")
+    locked, s3 = {*"abcdef"}, deployment.in_bucket._client
+    delete = s3.delete_objects
+
+    # As where an object is held by a lock (S3 Object Lock): each is refused for itself, in an answer with status 200.
+    def refuse(**call: Any) -> Any:
+        keys = [entry["Key"] for entry in call["Delete"]["Objects"]]
+        free = [{"Key": key} for key in keys if key not in locked]
+        done = delete(**call | {"Delete": {"Objects": free, "Quiet": True}}) if free else {}
+        return done | {"Errors": [{"Key": key, "Code": "AccessDenied"} for key in keys if key in locked]}
+
+    monkeypatch.setattr(s3, "delete_objects", refuse)
+    assert batches.delete("b")
+    for _ in range(4):
+        with suppress(NotDeletedError):
+            batches.purge()
+    assert keys(deployment.in_bucket) == locked
+    assert keys(deployment.out_bucket) == set()
+    monkeypatch.setattr(s3, "delete_objects", delete)
+    assert [batches.purge() for _ in range(2)] == [False, True]
     assert keys(deployment.in_bucket) == set()
 
 
