@@ -63,3 +63,16 @@ def test_a_letter_that_nobody_can_read_stays_for_the_operator_and_stops_no_other
     deployment.dead_letter_queue.send(["nobody can read this", letter(deployment)])
     assert dead_letters.answer() == 1
     assert deployment.dead_letter_queue.depth().backlog == 1
+
+
+def test_letters_that_nobody_can_read_stop_no_other_however_many_come_first(
+    deployment: Deployment, store: Store, dead_letters: DeadLetters, caplog: pytest.LogCaptureFixture
+) -> None:
+    deployment.dead_letter_queue.send([f"nobody can read {number}" for number in range(25)])
+    deployment.dead_letter_queue.send([letter(deployment)])
+    assert dead_letters.answer() == 1
+    assert store.counts().failed == 1
+    assert deployment.dead_letter_queue.depth().backlog == 25
+    # And they do not fill the log.
+    assert len(caplog.messages) == 12
+    assert "15 more" in caplog.text
