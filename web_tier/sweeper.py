@@ -3,12 +3,14 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from itertools import compress
+from typing import TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from novaburst.bounds import MESSAGE_RETENTION_SECONDS, SQS_BATCH
 from novaburst.contract import Failure, result_key
 from novaburst.error_codes import ErrorCode
-from novaburst.looks import look_at_all
+from novaburst.looks import Unanswered, look_at_each
 from web_tier.answers import stored_result
 from web_tier.deployment import Deployment
 from web_tier.images import Image, State, request_for
@@ -16,6 +18,8 @@ from web_tier.queueing import queue_images
 from web_tier.store import Store
 
 log = logging.getLogger(__name__)
+
+A = TypeVar("A")
 
 # An upload in progress takes seconds from ledger to queue; its row is left alone for this long.
 _UNQUEUED_SECONDS = 30.0
@@ -53,18 +57,25 @@ class Sweeper:
             botocore.exceptions.ClientError, BotoCoreError, sqlite3.Error: what is left comes again, later.
         """
         now = self._clock()
-        self._queue_again(self._store.claim_overdue(State.RECEIVING, now, _UNQUEUED_SECONDS, _AT_ONCE), now)
+        failures: list[Exception] = []
+        unqueued = self._store.claim_overdue(State.RECEIVING, now, _UNQUEUED_SECONDS, _AT_ONCE)
+        try:
+            self._queue_again(unqueued, now, failures)
+        except (BotoCoreError, ClientError) as error:
+            # A request queue that is away keeps no result in the bucket.
+            failures.append(error)
         queued = self._store.claim_overdue(State.QUEUED, now, _UNANSWERED_SECONDS, _AT_ONCE)
-        found = self._fetch_results(queued, now)
-        self._look_for_lost([image for image in queued if image.id not in found], now)
+        self._look_for_lost(self._fetch_results(queued, now, failures), now, failures)
+        if failures:
+            raise failures[0]
 
-    def _queue_again(self, images: Sequence[Image], now: float) -> None:
-        stored = self._stored(images)
+    def _queue_again(self, images: Sequence[Image], now: float, failures: list[Exception]) -> None:
+        there = self._there(images, failures)
+        stored = [image for image in images if there.get(image.id)]
         if stored:
             log.warning("%d images that were stored and not queued are queued now", self._send(stored, now))
-        kept = {image.id for image in stored}
         for image in images:
-            if image.id not in kept and now - image.received > _MISSING_SECONDS:
+            if there.get(image.id) is False and now - image.received > _MISSING_SECONDS:
                 detail = "the upload stopped before the image was stored"
                 self._store.refuse(image.id, Failure(code=ErrorCode.OBJECT_MISSING, detail=detail), now)
                 log.warning("image %s never arrived in the bucket", image.id)
@@ -79,27 +90,28 @@ class Sweeper:
             self._on_queued()
         return sent
 
-    def _fetch_results(self, images: Sequence[Image], now: float) -> set[str]:
-        """Enter the results that the bucket has of these images; the ids of the images that have one."""
-        out_bucket = self._deployment.out_bucket
-        looked = look_at_all(lambda image: stored_result(out_bucket, image.id), self._answered(images))
-        results = [result for result in looked if result is not None]
+    def _fetch_results(self, images: Sequence[Image], now: float, failures: list[Exception]) -> list[Image]:
+        """Enter the results that the bucket has of these images; the images that surely have none."""
+        out_bucket, asked = self._deployment.out_bucket, self._answered(images)
+        looked = _seen(lambda image: stored_result(out_bucket, image.id), asked, failures)
+        results = [result for result in looked.values() if result is not None]
         if results and (news := self._store.record(results, now)):
             log.info("%d results were found in the bucket before their message came", news)
-        return {result.id for result in results}
+        left_out = {image.id for image in asked if image.id not in looked}
+        return [image for image in images if looked.get(image.id) is None and image.id not in left_out]
 
-    def _look_for_lost(self, images: Sequence[Image], now: float) -> None:
+    def _look_for_lost(self, images: Sequence[Image], now: float, failures: list[Exception]) -> None:
         """Answer images whose object and message are gone; queue those again whose message alone has expired."""
         old = [image for image in images if now - image.waiting_since > _LOST_SECONDS]
-        there = {image.id for image in self._stored(old)}
+        there = self._there(old, failures)
         for image in old:
-            if image.id not in there:
+            if there.get(image.id) is False:
                 detail = "it was stored and queued, and neither it nor a result is there any more"
                 failure = Failure(code=ErrorCode.OBJECT_MISSING, detail=detail)
                 self._store.refuse(image.id, failure, now, state=State.QUEUED)
                 log.warning("image %s is gone from the bucket, unanswered", image.id)
         expired = [
-            image for image in old if image.id in there and now - image.waiting_since > MESSAGE_RETENTION_SECONDS
+            image for image in old if there.get(image.id) and now - image.waiting_since > MESSAGE_RETENTION_SECONDS
         ]
         if expired:
             log.warning("%d images whose messages have expired are queued again", self._send(expired, now))
@@ -116,8 +128,18 @@ class Sweeper:
             there.add(key)
         return [image for image in images if result_key(image.id) in there]
 
-    def _stored(self, images: Sequence[Image]) -> list[Image]:
-        """Those whose objects are in the in-bucket."""
+    def _there(self, images: Sequence[Image], failures: list[Exception]) -> dict[str, bool]:
+        """By id, whether an image's object is in the in-bucket."""
         in_bucket = self._deployment.in_bucket
-        there = look_at_all(lambda image: in_bucket.exists(image.object_key), images)
-        return list(compress(images, there))
+        return _seen(lambda image: in_bucket.exists(image.object_key), images, failures)
+
+
+def _seen(look: Callable[[Image], A], images: Sequence[Image], failures: list[Exception]) -> dict[str, A]:
+    """What `look` says of each image, by id. Those of which S3 says nothing now are left out, for a later sweep."""
+    seen = {}
+    for image, answer in zip(images, look_at_each(look, images), strict=True):
+        if isinstance(answer, Unanswered):
+            failures.append(answer.error)
+        else:
+            seen[image.id] = answer
+    return seen

@@ -6,7 +6,7 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from novaburst.bounds import MESSAGE_RETENTION_SECONDS
 from novaburst.contract import Request, Result, result_key
@@ -296,3 +296,77 @@ def test_missed_results_are_asked_for_side_by_side(
     world.now += 60
     sweeper.sweep()
     assert {state(store, name) for name in names} == {State.ANSWERED}
+
+
+def test_where_s3_leaves_some_questions_open_all_others_are_acted_on(
+    deployment: Deployment, store: Store, sweeper: Sweeper, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"image-{number:03}" for number in range(90)]
+    for name in names[:40]:
+        store.add_image(Image(name, "b", "cat.jpg", 1, State.RECEIVING, START))
+        deployment.in_bucket.put(name, b"jpeg")
+    for name in names[40:]:
+        store.add_image(Image(name, "b", "cat.jpg", 1, State.QUEUED, START))
+        # It lies in the in-bucket no more: its result alone tells it from one that was lost.
+        deployment.out_bucket.put(result_key(name), result(name))
+    busy = {"image-007", "image-077.json"}
+
+    def sometimes(call: Callable[..., Any]) -> Callable[..., Any]:
+        def ask(**arguments: Any) -> Any:
+            if arguments["Key"] in busy:
+                raise ClientError({"Error": {"Code": "SlowDown"}}, "GetObject")
+            return call(**arguments)
+
+        return ask
+
+    s3 = deployment.in_bucket._client
+    monkeypatch.setattr(s3, "head_object", sometimes(s3.head_object))
+    monkeypatch.setattr(s3, "get_object", sometimes(s3.get_object))
+    world.now += 1000
+    with pytest.raises(ClientError, match="SlowDown"):
+        sweeper.sweep()
+    assert {name for name in names if state(store, name) is State.RECEIVING} == {"image-007"}
+    assert [name for name in names[40:] if state(store, name) is not State.ANSWERED] == ["image-077"]
+    assert state(store, "image-077") is State.QUEUED
+    busy.clear()
+    world.now += 1000
+    sweeper.sweep()
+    assert state(store, "image-007") is State.QUEUED
+    assert state(store, "image-077") is State.ANSWERED
+
+
+def test_results_are_found_while_the_request_queue_is_away(
+    deployment: Deployment,
+    store: Store,
+    sweeper: Sweeper,
+    world: World,
+    enter: Callable[[str, State], None],
+) -> None:
+    enter("a", State.RECEIVING)
+    deployment.in_bucket.put("a", b"jpeg")
+    enter("b", State.QUEUED)
+    deployment.out_bucket.put(result_key("b"), result("b"))
+    boto3.client("sqs").delete_queue(QueueUrl=deployment.request_queue.url)
+    world.now += 60
+    with pytest.raises(ClientError):
+        sweeper.sweep()
+    assert state(store, "b") is State.ANSWERED
+
+
+def test_a_sweep_does_not_ask_on_while_s3_is_away(
+    deployment: Deployment, store: Store, sweeper: Sweeper, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(200):
+        store.add_image(Image(f"image-{number}", "b", "cat.jpg", 1, State.RECEIVING, START))
+    asked: list[str] = []
+
+    def away(**arguments: Any) -> Any:
+        asked.append(arguments["Key"])
+        raise EndpointConnectionError(endpoint_url="s3")
+
+    monkeypatch.setattr(deployment.in_bucket._client, "head_object", away)
+    world.now += 1000
+    with pytest.raises(EndpointConnectionError):
+        sweeper.sweep()
+    assert len(asked) < 40
+    assert store.counts().pending == 200
