@@ -22,14 +22,14 @@ _SURELY_FITS = 512
 _A_REVISION = 500
 # A process that took on something and died with it is replaced after this time, in seconds.
 _LEASE_SECONDS = 60.0
-# Images that are to be queued and that nobody has taken on since the moment ?1.
-_ANY_WAITING = (
-    "SELECT 1 FROM images WHERE state = 'receiving' AND key IS NOT NULL AND coalesce(checked, 0) <= ?1 LIMIT 1"
+# Images that are to be queued and that nobody has taken on since the moment ?1, but by a clock that was ahead.
+_WAITING = (
+    f"state = 'receiving' AND key IS NOT NULL AND (coalesce(checked, 0) <= ?1 OR checked > ?1 + {2 * _LEASE_SECONDS})"
 )
+_ANY_WAITING = f"SELECT 1 FROM images WHERE {_WAITING} LIMIT 1"  # noqa: S608 # nosec B608 # no input
 _TAKE_WAITING = (
-    "UPDATE images SET checked = ?2 WHERE id IN ("
-    " SELECT id FROM images WHERE state = 'receiving' AND key IS NOT NULL AND coalesce(checked, 0) <= ?1"
-    " ORDER BY received LIMIT ?3) RETURNING id, batch, name, key, received"
+    f"UPDATE images SET checked = ?2 WHERE id IN (SELECT id FROM images WHERE {_WAITING} ORDER BY received LIMIT ?3)"  # noqa: S608 # nosec B608 # no input
+    " RETURNING id, batch, name, key, received"
 )
 # An upload's own object: its key, an unguessable id, is its uploader's.
 _UPLOADED = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -119,10 +119,10 @@ class References:
                 return None
         with self._database.writing() as db:
             row = db.execute(
-                "UPDATE prefixes SET checked = ? WHERE batch ="
-                " (SELECT batch FROM prefixes WHERE checked <= ? ORDER BY checked LIMIT 1)"
+                "UPDATE prefixes SET checked = ?1 WHERE batch ="
+                " (SELECT batch FROM prefixes WHERE checked <= ?1 - ?2 OR checked > ?1 + ?2 ORDER BY checked LIMIT 1)"
                 " RETURNING batch, prefix, after, received",
-                (now, now - _LEASE_SECONDS),
+                (now, _LEASE_SECONDS),
             ).fetchone()
         return None if row is None else Prefix(*row)
 

@@ -17,6 +17,22 @@ _SELECT = (
 )
 
 
+# How far ahead a moment in the store may lie before it is no longer waited for, in seconds.
+_AHEAD_SECONDS = 60.0
+# Pending images by when they were last looked after, which a comparison follows. Each number of looks is a range of the
+# index: none but what is due is read of a million that wait.
+_LOOKED_AFTER = (
+    "SELECT images.id FROM (SELECT value AS looks FROM json_each('[0,1,2,3,4,5,6]')) CROSS JOIN images"
+    " WHERE (state = 'queued' OR (state = 'receiving' AND key IS NULL))"
+    " AND state = ?2 AND min(checks, 6) = looks AND coalesce(checked, received)"
+)
+_CLAIM = (
+    "UPDATE images SET checked = ?1, checks = checks + 1, received = min(received, ?1), queued = min(queued, ?1)"  # noqa: S608 # nosec B608 # no input
+    f" WHERE id IN ({_LOOKED_AFTER} <= ?1 - ?3 * (1 << looks) UNION ALL {_LOOKED_AFTER} > ?1 + ?5 LIMIT ?4)"
+    " RETURNING id"
+)
+
+
 @dataclass(frozen=True)
 class News:
     """Images that changed, the oldest change first; asked for what came after `revision`, one gets what follows."""
@@ -208,17 +224,11 @@ class Store:
 
         An image taken is not given out again until twice as long has passed (at most 64 times as long), to whichever
         process asks. What was given by reference and is not queued yet is the feeder's.
+
+        A moment in the future is of a clock that was ahead, at the boot of a machine mostly: it is put right.
         """
         with self.database.writing() as db:
-            rows = db.execute(
-                # Each number of looks is a range of the index: none but what is due is read of a million that wait.
-                "UPDATE images SET checked = ?1, checks = checks + 1 WHERE id IN ("
-                " SELECT images.id FROM (SELECT value AS looks FROM json_each('[0,1,2,3,4,5,6]')) CROSS JOIN images"
-                " WHERE state = ?2 AND min(checks, 6) = looks AND coalesce(checked, received) <= ?1 - ?3 * (1 << looks)"
-                " AND (state = 'queued' OR (state = 'receiving' AND key IS NULL)) LIMIT ?4)"
-                " RETURNING id",
-                (now, state, after, limit),
-            ).fetchall()
+            rows = db.execute(_CLAIM, (now, state, after, limit, _AHEAD_SECONDS)).fetchall()
         return sorted(self.images(row[0] for row in rows).values(), key=lambda image: image.id)
 
     def _images(self, where: str, parameters: Sequence[object]) -> list[Image]:

@@ -144,6 +144,23 @@ def test_a_crash_between_queueing_and_the_store_queues_again_and_a_result_counts
     assert store.counts(batch).as_json() == {"total": 1, "done": 1, "failed": 0, "pending": 0}
 
 
+def test_what_was_taken_on_by_a_clock_that_was_ahead_is_taken_on_again(
+    references: References, store: Store, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(deployment, "holiday/1.jpg", "holiday/2.jpg", "holiday/3.jpg")
+    monkeypatch.setattr("web_tier.references.PAGE", 2)
+    assert references.enter_prefix("b", "holiday/", 1e9)
+    assert len(references.claim(1e9 + 7200, 10)) == 2
+    with monkeypatch.context() as patch:
+        patch.setattr(References, "_page", lambda *_: pytest.fail("the process ends here"))
+        with pytest.raises(pytest.fail.Exception):
+            references.list_on(1e9 + 7200)
+    assert len(references.claim(1e9 + 5, 10)) == 2
+    assert references.list_on(1e9 + 5)
+    assert len(references.claim(1e9 + 6, 10)) == 1
+    assert references.claim(1e9 + 6, 10) == []
+
+
 def test_requests_that_sqs_did_not_take_are_sent_again(
     client: FlaskClient, deployment: Deployment, references: References, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -169,6 +169,16 @@ def test_an_overdue_image_is_given_to_one_asker_and_later_again_with_growing_pau
     assert store.claim_overdue(State.QUEUED, 999.0, 10.0, 5) == []
 
 
+def test_an_image_looked_after_by_a_clock_that_was_ahead_is_looked_after_again(store: Store) -> None:
+    """A machine that takes its hardware clock's local time for UTC is hours ahead until NTP sets it."""
+    store.add_image(image("a"))
+    store.add_image(image("b", received=100.0 + 7200))
+    assert [found.id for found in store.claim_overdue(State.RECEIVING, 150.0 + 7200, 10.0, 5)] == ["a", "b"]
+    claimed = store.claim_overdue(State.RECEIVING, 200.0, 10.0, 5)
+    assert [(found.id, found.received) for found in claimed] == [("a", 100.0), ("b", 200.0)]
+    assert store.claim_overdue(State.RECEIVING, 201.0, 10.0, 5) == []
+
+
 def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None:
     first = Store(tmp_path / "s.sqlite3")
     first.add_batch("batch", 1.0)
