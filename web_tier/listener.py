@@ -27,6 +27,7 @@ from web_tier.logs import log_to_stderr
 from web_tier.reachability import remedy
 from web_tier.references import References
 from web_tier.settings import WebSettings
+from web_tier.skew import Skew
 from web_tier.store import Store
 from web_tier.sweeper import Sweeper
 from web_tier.tickets import expire
@@ -157,8 +158,8 @@ def main() -> None:
     chores = [
         start_chore("sweep", sweeper.sweep, _SWEEP_SECONDS, stop),
         start_chore("queueing by reference", lambda: feeder.feed(stop), _FEED_SECONDS, stop),
-        start_chore("expiring tickets", lambda: expire(store.database, time.time()), _EXPIRY_SECONDS, stop),
-        start_chore("forgetting", lambda: _forget(store, settings), _FORGET_SECONDS, stop),
+        start_chore("expiring tickets", lambda: give_up_tickets(store, deployment.skew), _EXPIRY_SECONDS, stop),
+        start_chore("forgetting", lambda: forget(store, settings, deployment.skew), _FORGET_SECONDS, stop),
         start_chore("deleting objects", batches.purge, _PURGE_SECONDS, stop),
         start_chore("answering dead letters", dead_letters.answer, _DEAD_LETTER_SECONDS, stop),
     ]
@@ -171,8 +172,16 @@ def main() -> None:
     log.info("stopped")
 
 
-def _forget(store: Store, settings: WebSettings) -> None:
-    store.forget(time.time() - settings.retention_days * _DAY_SECONDS, _FORGET_AT_ONCE)
+def give_up_tickets(store: Store, skew: Skew, clock: Callable[[], float] = time.time) -> None:
+    """Give up uploads straight to S3 whose time is over, unless this machine's clock may be wrong."""
+    if skew.surely_right():
+        expire(store.database, clock())
+
+
+def forget(store: Store, settings: WebSettings, skew: Skew, clock: Callable[[], float] = time.time) -> None:
+    """Drop what is older than the buckets keep it from the store, unless this machine's clock may be wrong."""
+    if skew.surely_right():
+        store.forget(clock() - settings.retention_days * _DAY_SECONDS, _FORGET_AT_ONCE)
 
 
 if __name__ == "__main__":

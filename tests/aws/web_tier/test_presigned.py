@@ -1,3 +1,6 @@
+import time
+from email.utils import formatdate
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -5,13 +8,29 @@ import requests
 from flask.testing import FlaskClient
 
 from novaburst.bounds import MAX_IMAGE_BYTES
+from novaburst.contract import Result
 from tests.aws.web_tier.conftest import Fleet
 from tests.aws.web_tier.test_uploads import queued
 from web_tier.batches import Batches
 from web_tier.deployment import Deployment
+from web_tier.listener import forget, give_up_tickets
 from web_tier.settings import WebSettings
+from web_tier.skew import Skew
 from web_tier.store import Store
 from web_tier.tickets import expire
+
+
+class Answering:
+    """The part of a boto3 client that is watched for AWS's time."""
+
+    def __init__(self) -> None:
+        self.meta = SimpleNamespace(events=self)
+
+    def register(self, event: str, handler: Any) -> None:
+        self.handler = handler
+
+    def answer(self, now: float) -> None:
+        self.handler(http_response=SimpleNamespace(headers={"Date": formatdate(now, usegmt=True)}))
 
 
 @pytest.fixture
@@ -102,6 +121,44 @@ def test_what_nobody_says_to_be_there_is_deleted(
     assert Batches(store.database, deployment.in_bucket, deployment.out_bucket).purge()
     assert list(deployment.in_bucket.keys()) == [said]
     assert complete(client, batch, sent, unsent).json["accepted"] == 0
+
+
+def test_a_clock_that_is_hours_ahead_costs_no_upload(
+    client: FlaskClient, batch: str, deployment: Deployment, store: Store
+) -> None:
+    """Nothing is deleted while AWS refuses such a clock, but all that was given up meanwhile once NTP has set it."""
+    [form] = issue(client, batch, "1.jpg").json["uploads"]
+    deployment.in_bucket.put(form["id"], b"x")
+    ahead = [3 * 3600.0]
+
+    def clock() -> float:
+        return time.time() + ahead[0]
+
+    aws, skew = Answering(), Skew(clock=clock)
+    skew.watch(aws)
+    give_up_tickets(store, skew, clock)
+    aws.answer(time.time())
+    give_up_tickets(store, skew, clock)
+    ahead[0] = 0
+    assert Batches(store.database, deployment.in_bucket, deployment.out_bucket).purge()
+    assert complete(client, batch, form["id"]).json["accepted"] == 1
+
+
+def test_what_is_old_is_given_up_and_forgotten_by_a_clock_that_is_right(
+    client: FlaskClient, batch: str, store: Store, settings: WebSettings
+) -> None:
+    issue(client, batch, "1.jpg")
+    store.record([Result(id="old", batch=batch, name="1.jpg", label="cat", score=1, worker="i-1")], 1.0)
+    years_later = time.time() + 1e8
+    aws, skew = Answering(), Skew(clock=lambda: years_later)
+    skew.watch(aws)
+    for right in (False, True):
+        aws.answer(years_later if right else time.time())
+        give_up_tickets(store, skew, lambda: years_later)
+        forget(store, settings, skew, lambda: years_later)
+        with store.database.reading() as db:
+            assert db.execute("SELECT count(*) FROM tickets").fetchone() == (0 if right else 1,)
+        assert (store.image("old") is None) == right
 
 
 def test_nothing_is_completed_into_a_deleted_batch_and_its_uploads_go(

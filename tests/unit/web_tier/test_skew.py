@@ -52,3 +52,26 @@ def test_an_answer_without_a_readable_date_changes_nothing(client: Client, skew:
     client.answers(formatdate(NOW, usegmt=True))
     client.answers(date)
     assert skew.seconds == 400
+
+
+def test_the_clock_is_surely_right_only_while_aws_agrees_with_it(client: Client) -> None:
+    clock = {"wall": NOW + 0.5, "since boot": 50.0}
+    skew = Skew(clock=lambda: clock["wall"], monotonic=lambda: clock["since boot"])
+    skew.watch(client)
+    assert not skew.surely_right()
+    client.answers(formatdate(NOW, usegmt=True))
+    assert skew.surely_right()
+    client.answers(formatdate(NOW - 3600, usegmt=True))
+    assert not skew.surely_right()
+
+
+def test_a_clock_that_was_set_since_the_last_answer_is_not_surely_right(client: Client) -> None:
+    clock = {"wall": NOW + 0.5, "since boot": 50.0}
+    skew = Skew(clock=lambda: clock["wall"], monotonic=lambda: clock["since boot"])
+    skew.watch(client)
+    client.answers(formatdate(NOW, usegmt=True))
+    clock["wall"] += 3600
+    clock["since boot"] += 3600
+    assert skew.surely_right()
+    clock["wall"] += 3600
+    assert not skew.surely_right()
