@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import click
+
 from web_tier.logs import log_to_stderr
 from web_tier.nova.machine import LISTENER, USER, WEB
 
@@ -120,11 +122,11 @@ def _let_take(run: Callable[[Sequence[str]], object]) -> None:
     run(["/usr/bin/systemctl", "restart", LISTENER])
 
 
+@click.command()
 def main() -> None:
-    """Take the key; who waits for an answer keeps waiting undisturbed.
+    """Take an AWS key from standard input and have the web tier use it. To be called by root.
 
-    Raises:
-        SystemExit: it is no key, it cannot be stored, or a service does not come back.
+    It is a shared credentials file of one section, [default]. Who waits for an answer keeps waiting undisturbed.
     """
     log_to_stderr()
 

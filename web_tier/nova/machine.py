@@ -6,6 +6,8 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import click
+
 from novaburst.settings import SettingsError
 from web_tier.connections import with_room
 from web_tier.logs import log_to_stderr
@@ -50,11 +52,12 @@ def serve(run: Callable[[Sequence[str]], object]) -> None:
     run(["systemctl", "reload-or-restart", "nginx.service"])
 
 
+# A command rather than a function: whoever asks for `--help` as root has not asked for a web tier.
+@click.command()
 def main() -> None:
-    """Make the user and the file of tokens, place the files, start the services; by root, settings in the environment.
+    """Make this machine serve the web tier: its user, its units, nginx's site. To be called by root.
 
-    Raises:
-        SystemExit: a setting is wrong, or a command failed; the text says which.
+    Settings are taken from the environment, NOVABURST_... and AWS_...; called again, it takes the new ones.
     """
     log_to_stderr()
 

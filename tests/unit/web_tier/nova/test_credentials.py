@@ -132,7 +132,7 @@ def test_its_last_words_say_whether_the_key_is_certainly_not_in_use(
     monkeypatch.setattr(credentials, "USER", pwd.getpwuid(os.getuid()).pw_name)
     monkeypatch.setattr(sys, "stdin", io.StringIO(KEY.text()))
     with pytest.raises(SystemExit, match=words):
-        credentials.main()
+        credentials.main([])
 
 
 @pytest.mark.parametrize(

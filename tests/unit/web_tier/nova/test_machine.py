@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 
 from web_tier.connections import CONNECTIONS
+from web_tier.nova import credentials, machine
 from web_tier.nova.machine import place, serve
 from web_tier.settings import WebSettings
 from web_tier.site import LISTEN, render
@@ -59,3 +62,17 @@ def test_the_services_start_with_the_machine_and_nginx_gets_no_site_that_it_woul
     assert commands[0] == ["systemctl", "daemon-reload"]
     assert ["systemctl", "enable", "novaburst-web.service", "novaburst-listener.service"] in commands
     assert commands.index(["nginx", "-t", "-q"]) < commands.index(["systemctl", "reload-or-restart", "nginx.service"])
+
+
+@pytest.mark.parametrize("command", [machine.main, credentials.main])
+def test_who_asks_for_help_or_is_mistaken_in_an_option_changes_no_machine(
+    command: click.Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("something was done")
+
+    monkeypatch.setattr("pwd.getpwall", refuse)
+    monkeypatch.setattr("subprocess.run", refuse)
+    shown = CliRunner().invoke(command, ["--help"])
+    assert (shown.exit_code, "called by root" in " ".join(shown.output.split())) == (0, True)
+    assert CliRunner().invoke(command, ["--dry-run"]).exit_code == 2
