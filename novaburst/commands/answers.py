@@ -75,7 +75,7 @@ def print_json(batch: str, page: str, answers: Iterable[Answer], out: TextIO) ->
     out.flush()
 
 
-def print_table(answers: Iterable[Answer], tally: Tally, batch: str, page: str) -> None:
+def print_table(answers: Iterable[Answer], tally: Tally, page: str) -> None:
     """The first answers, all in few words as the tally of the same answers has them, and where to find them."""
     table = Table("image", "label", "score")
     answers = iter(answers)
@@ -96,7 +96,7 @@ def print_table(answers: Iterable[Answer], tally: Tally, batch: str, page: str) 
     counts = f"{tally.labelled:,} labels, {tally.failed:,} without{pending}; "
     console.print(Text.assemble(counts, (page, Style(link=page))), soft_wrap=True)
     if left > 0:
-        console.print(f"all of them: novaburst results {batch} --csv", soft_wrap=True, highlight=False)
+        console.print(f"all of them: novaburst results {page} --csv", soft_wrap=True, highlight=False)
 
 
 def print_answers(answers: Iterable[Answer], batch: str, page: str, *, as_json: bool, as_csv: bool) -> int:
@@ -108,7 +108,7 @@ def print_answers(answers: Iterable[Answer], batch: str, page: str, *, as_json: 
     elif as_csv:
         print_csv(counted, sys.stdout)
     else:
-        print_table(counted, tally, batch, page)
+        print_table(counted, tally, page)
     return tally.failed
 
 

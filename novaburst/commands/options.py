@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from novaburst.client import ClientError
 from novaburst.client.connection import address
 
 DEFAULT_URL = "http://127.0.0.1:8000"
-_PAGE = re.compile(r"https?://.+/batches/")
+_PAGE = re.compile(r"(https?://.+)/batches/")
 _IDENTITY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -29,6 +30,8 @@ url_option = click.option(
     show_default=True,
     envvar="NOVABURST_URL",
     show_envvar=True,
+    # Before BATCH, which may be an address.
+    is_eager=True,
     help="The web tier's address.",
 )
 
@@ -45,9 +48,18 @@ def batch_id(given: str) -> str:
     return identity
 
 
-def batch_argument(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The argument BATCH, as an id."""
-    return click.argument("batch", callback=lambda _, __, given: batch_id(given))(command)
+def _batch(context: click.Context, parameter: click.Parameter, given: str | None) -> str | None:
+    if given is None:
+        return None
+    # What is typed beside it may be another way to the same web tier; a variable is older than the address.
+    if (page := _PAGE.match(given)) and context.get_parameter_source("url") is not ParameterSource.COMMANDLINE:
+        context.params["url"] = _address(context, parameter, page[1])
+    return batch_id(given)
+
+
+def batch_argument(*, required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The argument BATCH, as an id; the address of a page also says which web tier to ask, unless `--url` does."""
+    return click.argument("batch", required=required, callback=_batch)
 
 
 def text_of(file: Path, what: str) -> str:

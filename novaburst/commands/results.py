@@ -13,7 +13,7 @@ from novaburst.terminal import say_aside
 
 
 @click.command("results")
-@batch_argument
+@batch_argument()
 @url_option
 @click.option("--follow", is_flag=True, help="Wait until every image has its answer.")
 @json_option

@@ -90,7 +90,7 @@ def submit_command(
             if no_wait:
                 failed = submission.failed
                 say(f"{submission.taken:,} files uploaded, {failed:,} not: {submission.page}")
-                say(_LATER.format(submission.batch))
+                say(_LATER.format(submission.page))
             else:
                 answers = _answers(client, journal, submission.batch)
                 failed = print_answers(answers, submission.batch, submission.page, as_json=as_json, as_csv=as_csv)
@@ -149,11 +149,11 @@ def _refer(url: str, reference: str, *, no_wait: bool, as_json: bool, as_csv: bo
             batch = client.by_reference(bucket=meant[1], prefix=meant[2])
             if no_wait:
                 say(f"queued in the background: {batch.page}")
-                say(_LATER.format(batch.id))
+                say(_LATER.format(batch.page))
                 return
             with meter:
                 meter.say(
-                    f"batch {batch.id}; should this end before its answers, novaburst results {batch.id} has them"
+                    f"batch {batch.id}; should this end before its answers, novaburst results {batch.page} has them"
                 )
                 wait_for_answers(client, batch.id, meter)
             failed = print_answers(client.results(batch.id), batch.id, batch.page, as_json=as_json, as_csv=as_csv)

@@ -9,7 +9,7 @@ import click
 from rich.live import Live
 
 from novaburst.client import Client, ClientError
-from novaburst.commands.options import batch_id, url_option
+from novaburst.commands.options import batch_argument, url_option
 from novaburst.commands.view import Snapshot, Trend, as_line, as_panel
 from novaburst.terminal import Console, say
 
@@ -18,7 +18,7 @@ _LINE_SECONDS = 10.0
 
 
 @click.command("watch")
-@click.argument("batch", required=False, callback=lambda _, __, given: given and batch_id(given))
+@batch_argument(required=False)
 @url_option
 @click.option("--every", type=click.FloatRange(min=0.2), help="Seconds between two looks; 1, or 10 without a terminal.")
 def watch_command(*, batch: str | None, url: str, every: float | None) -> None:

@@ -49,7 +49,20 @@ def test_a_person_sees_the_first_rows_the_sum_and_how_to_get_all(tier: PlayedTie
     assert "damaged_image" in result.stdout
     assert "and 70 more; the most frequent labels: palace 128" in result.stdout
     assert "128 labels, 2 without" in result.stdout
-    assert "novaburst results b-1 --csv" in result.stdout
+    assert f"novaburst results {tier.url}/batches/b-1 --csv" in result.stdout
+
+
+def test_the_address_of_a_page_is_asked_where_it_is_unless_the_option_names_another_way(
+    tier: PlayedTier, batch: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOVABURST_URL", "http://127.0.0.1:9")
+    page = f"{tier.url}/batches/{batch}"
+    asked = CliRunner().invoke(main, ["results", page, "--json"])
+    assert json.loads(asked.stdout)["page"] == page
+    # The played tier has no status to watch, and says so.
+    assert f"{tier.url} answered 404" in CliRunner().invoke(main, ["watch", page, "--every", "0.2"]).output
+    other = CliRunner().invoke(main, ["results", f"http://photos.example/batches/{batch}", "--url", tier.url, "--json"])
+    assert json.loads(other.stdout)["page"] == page
 
 
 NOVABURST = Path(sys.executable).with_name("novaburst")

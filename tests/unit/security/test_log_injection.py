@@ -134,7 +134,7 @@ ANSWERS = [
 
 def test_a_table_of_answers_obeys_no_name_label_error_or_address(capsys: pytest.CaptureFixture[str]) -> None:
     tally = Tally()
-    print_table(tally.count(ANSWERS), tally, "b", f"http://x/{HOSTILE}")
+    print_table(tally.count(ANSWERS), tally, f"http://x/{HOSTILE}")
     shown = capsys.readouterr().out
     assert commands_in(shown) == []
     assert "x1b" in shown
