@@ -5,8 +5,6 @@ from collections.abc import Mapping
 
 import botocore.exceptions
 import click
-from rich.console import Console
-from rich.table import Table
 
 from infra import chalice_config
 from infra.deploy import DeployError, deploy, stack_name
@@ -14,6 +12,7 @@ from infra.upgrade import Upgrade, UpgradeError, replace_outdated
 from novaburst import presets
 from novaburst.bounds import HEARTBEAT_SECONDS, IDLE_SECONDS
 from novaburst.settings import Settings, require_region
+from novaburst.terminal import Console, Table
 from scaling_lambda.settings import Settings as LambdaSettings
 from scaling_lambda.settings import SettingsError as LambdaSettingsError
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 import numpy as np
-from rich.console import Console
 
 from novaburst import presets
 from novaburst.bounds import RETENTION_DAYS
 from novaburst.settings import SettingsError
+from novaburst.terminal import Console
 from scaling_lambda.settings import IMAGES_PER_SECOND, Settings
 from scaling_lambda.settings import SettingsError as ScalingSettingsError
 from simulator.bill import Bill, Fleet, Kept, Uploads, of_burst, of_images, of_month

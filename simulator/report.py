@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rich.table import Table
+from rich import box
 
+from novaburst.terminal import Table
 from simulator.bill import Bill
 from simulator.run import Outcome
 
@@ -15,7 +16,8 @@ _DOLLARS = ".4f"
 def tables(outcomes: Sequence[tuple[Outcome, float]]) -> Iterator[Table]:
     """A table for each workload: a line an outcome, with the least cost for which the same p95 could be had."""
     for workload in dict.fromkeys(outcome.workload for outcome, _ in outcomes):
-        shown = Table(title=workload, title_justify="left")
+        # Nine columns, close enough for a terminal of 80.
+        shown = Table(title=workload, title_justify="left", box=box.SIMPLE_HEAD, padding=0)
         shown.add_column("scaling", no_wrap=True)
         for column in ("p50, s", "p95, s", "last, s", "cost, $", "least", "idle, h", "starts"):
             shown.add_column(column, justify="right")

@@ -11,12 +11,11 @@ from typing import TextIO
 import click
 from rich.markup import escape
 from rich.style import Style
-from rich.table import Table
 from rich.text import Text
 
 from novaburst.client import Answer
 from novaburst.control_characters import visible
-from novaburst.terminal import Console
+from novaburst.terminal import Console, Table
 
 # More rows than this tell a person less than their summary.
 _ROWS = 60

@@ -11,7 +11,6 @@ from typing import Any
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.markup import escape
-from rich.table import Table
 
 from novaburst.aws import s3_client, sqs_client
 from novaburst.dead_letters import HIDE_SECONDS, DeadLetterQueue
@@ -19,7 +18,7 @@ from novaburst.letters import Facts, Letter, Step, What, plan_answer, plan_redri
 from novaburst.objects import Bucket
 from novaburst.queues import Queue
 from novaburst.settings import Settings, require_region
-from novaburst.terminal import Console
+from novaburst.terminal import Console, Table
 
 _SHOWN_CHARACTERS = 120
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Column
 
 from novaburst.commands.nova_import import import_ami_command
 from novaburst.commands.nova_key import key_command
@@ -17,7 +17,7 @@ from novaburst.commands.options import text_of
 from novaburst.commands.progress import Meter
 from novaburst.commands.site import SITE_FIELDS, site_options, site_settings
 from novaburst.settings import Settings, require_region
-from novaburst.terminal import Console, say
+from novaburst.terminal import Console, Table, say
 from web_tier.nova import glance
 from web_tier.nova.connect import connected
 from web_tier.nova.handover import hand_over

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Table
+
+from novaburst.terminal import Table
 
 
 def plan_table(plan: Mapping[str, Any]) -> Table:

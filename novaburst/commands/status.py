@@ -4,12 +4,11 @@ import json
 
 import click
 from rich.markup import escape
-from rich.table import Table
 
 from novaburst.client import ClientError
 from novaburst.commands.options import url_option
 from novaburst.commands.waiting import patient_client
-from novaburst.terminal import Console, say_aside
+from novaburst.terminal import Console, Table, say_aside
 
 
 @click.command("status")

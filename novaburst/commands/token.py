@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 from rich.markup import escape
-from rich.table import Table
 
 from novaburst.bounds import LEAST_BYTES_PER_DAY, MOST_BYTES_PER_DAY, MOST_REQUESTS_PER_MINUTE
-from novaburst.terminal import Console, say
+from novaburst.terminal import Console, Table, say
 from web_tier.token_file import TokenFileError, change, read
 from web_tier.tokens import NAME, Scope, Token, Tokens, digest, new_text
 
