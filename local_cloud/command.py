@@ -59,7 +59,7 @@ def default_idle_seconds() -> int:
     default=Path(".novaburst"),
     show_default=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where results, the model, logs and the embedded AWS's files are kept.",
+    help="Where results, logs and the embedded AWS's files are kept; the model is the checkout's.",
 )
 @click.option(
     "--aws-command",

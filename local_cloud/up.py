@@ -104,6 +104,7 @@ class LocalCloud:
         self._bake_model()
         self._deploy_lambda()
         self._step("by hand", self._scale_command())
+        self._step("its AWS", f"for novaburst dlq and the like: set -a; . {shlex.quote(str(self._aws_file))}; set +a")
 
     def _start_embedded_aws(self) -> None:
         options = self._options
@@ -111,6 +112,7 @@ class LocalCloud:
         command += ["--state", str(options.state / "aws"), "--boot-seconds", str(options.boot_seconds)]
         command += ["--model", str(self._model_folder), "--region", REGION]
         os.environ.update(self._aws_environment())
+        self._leave_aws_environment()
         self._embedded = self._child("embedded AWS", command, os.environ)
         self._embedded.start()
         wait_until_exit_or(self._embedded, lambda: _answers(self._endpoint + "/moto-api/"), _START_SECONDS)
@@ -185,6 +187,15 @@ class LocalCloud:
         self._token_file.write_text(token)
         return token
 
+    @property
+    def _aws_file(self) -> Path:
+        return self._options.state / "aws.env"
+
+    def _leave_aws_environment(self) -> None:
+        """What a shell needs for commands that speak to AWS, such as `novaburst dlq`, to mean the embedded one."""
+        variables = {**self._aws_environment(), "NOVABURST_PREFIX": self._options.prefix}
+        self._aws_file.write_text("".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items()))
+
     def _scale_command(self) -> str:
         words = ["novaburst", "scale", "--workers", "1"]
         address = f"http://127.0.0.1:{self._options.port}"
@@ -211,6 +222,8 @@ class LocalCloud:
             # Behind those that end by calling it.
             self._embedded.stop(_GRACE_SECONDS)
         self._spawner.stop()
+        # It names a port that is anybody's now.
+        self._aws_file.unlink(missing_ok=True)
         if self._embedded is not None:
             self._say("stopped: nothing that was started is running")
 

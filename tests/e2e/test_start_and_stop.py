@@ -32,6 +32,14 @@ def test_a_second_start_on_the_same_state_folder_is_said_in_one_line(cloud: Clou
     assert "in use by process" in refused("--port", str(free_port()), "--state", str(cloud.state))
 
 
+def test_commands_that_speak_to_aws_are_told_of_the_embedded_one(cloud: Cloud) -> None:
+    listed = f"set -a; . {cloud.state}/aws.env; {NOVABURST} dlq list"
+    assert f". {cloud.state}/aws.env" in cloud.wait_for_line("its AWS", 10)
+    bare = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path.cwd())}
+    said = subprocess.run(["sh", "-c", listed], capture_output=True, text=True, check=False, timeout=60, env=bare)
+    assert "the dead-letter queue has nothing to show" in said.stdout, said.stderr
+
+
 def test_ctrl_c_ends_every_process_and_closes_every_port(tmp_path: Path) -> None:
     with started(tmp_path, "--boot-seconds", "0", "--idle-seconds", "60") as cloud:
         file = larger_photos()["daisy"]
@@ -44,6 +52,8 @@ def test_ctrl_c_ends_every_process_and_closes_every_port(tmp_path: Path) -> None
         assert not [process for process in cloud.ever_seen if process.is_running()]
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", cloud.port)) != 0
+        # What it names is anybody's port now.
+        assert not (tmp_path / "aws.env").exists()
 
 
 def test_a_killed_supervisor_leaves_nothing_running(tmp_path: Path) -> None:
