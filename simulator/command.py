@@ -81,8 +81,8 @@ _idle = click.option(
     "--idle-seconds",
     "idle",
     type=click.FloatRange(min=1),
-    default=World().idle,
-    show_default=True,
+    default=lambda: float(presets.defaults().get("NOVABURST_IDLE_SECONDS", World().idle)),
+    show_default=f"{World().idle:g}",
     envvar="NOVABURST_IDLE_SECONDS",
     help="How long a worker without work stays.",
 )

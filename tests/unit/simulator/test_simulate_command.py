@@ -23,6 +23,20 @@ def test_ways_of_scaling_are_compared_with_their_bound_and_drawn(tmp_path: Path)
     assert all(one["images"] == 500 and one["least_cost"] > 0 for one in outcomes)
 
 
+def test_a_preset_gives_the_fleet_its_share_and_its_idle_time_and_what_is_set_wins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def idle_hours(**environment: str) -> float:
+        shown = CliRunner().invoke(main, ["simulate", "--burst", "100", "--json"], env=environment)
+        ours = json.loads(shown.stdout)[0]
+        assert ours["launches"] == (20 if "NOVABURST_PRESET" in environment else 1)
+        return float(ours["wasted_hours"])
+
+    course, set_too = idle_hours(NOVABURST_PRESET="cse546"), {"NOVABURST_PRESET": "cse546"}
+    assert course == idle_hours(**set_too, NOVABURST_IDLE_SECONDS="5")
+    assert course < idle_hours(**set_too, NOVABURST_IDLE_SECONDS="30")
+
+
 def test_people_get_a_table_for_each_workload(tmp_path: Path) -> None:
     path = tmp_path / "monday.csv"
     path.write_text("0,10\n30,200\n")
