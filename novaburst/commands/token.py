@@ -1,8 +1,11 @@
 """`novaburst token`: make, list and revoke the tokens that the web tier asks for, on the web tier's machine."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.markup import escape
@@ -39,17 +42,29 @@ def _bytes(_: click.Context, __: click.Parameter, given: str | None) -> int | No
     "path",
     envvar="NOVABURST_TOKEN_FILE",
     show_envvar=True,
-    required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The file of tokens that the web tier reads.",
+    help="The file of tokens that the web tier reads; there must be one.",
 )
 @click.pass_context
-def token_command(ctx: click.Context, path: Path) -> None:
+def token_command(ctx: click.Context, path: Path | None) -> None:
     """The tokens with which people and programs may upload and see results.
 
     The web tier sees a change of the file at its next request; it need not be started again.
     """
     ctx.obj = path
+
+
+def _pass_path(command: Callable[..., None]) -> Callable[..., None]:
+    """The file as the first argument; asked for so late, its absence keeps nobody from the help of a command."""
+
+    @click.pass_obj
+    @wraps(command)
+    def with_path(path: Path | None, /, **options: Any) -> None:
+        if path is None:
+            raise click.UsageError("Missing option '--file' of `novaburst token` (env var: 'NOVABURST_TOKEN_FILE').")
+        command(path, **options)
+
+    return with_path
 
 
 @token_command.command("new")
@@ -62,7 +77,7 @@ def token_command(ctx: click.Context, path: Path) -> None:
     "--per-minute", type=click.IntRange(1, MOST_REQUESTS_PER_MINUTE), help="Requests a minute.  [default: any number]"
 )
 @click.option("--bytes-per-day", callback=_bytes, help="Bytes uploaded a day, such as 20G.  [default: any number]")
-@click.pass_obj
+@_pass_path
 def new_command(
     path: Path,
     *,
@@ -105,7 +120,7 @@ def new_command(
 
 
 @token_command.command("list")
-@click.pass_obj
+@_pass_path
 def list_command(path: Path) -> None:
     """Show the tokens that there are, by name."""
     try:
@@ -129,7 +144,7 @@ def list_command(path: Path) -> None:
 
 @token_command.command("revoke")
 @click.argument("name")
-@click.pass_obj
+@_pass_path
 def revoke_command(path: Path, *, name: str) -> None:
     """Revoke NAME's token: the web tier refuses it from its next request on."""
 

@@ -95,3 +95,14 @@ def test_the_file_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run("list")
     assert result.exit_code == 2
     assert "NOVABURST_TOKEN_FILE" in result.output
+
+
+@pytest.mark.parametrize("command", ["new", "list", "revoke"])
+def test_a_commands_help_needs_no_file_and_the_command_says_that_it_does(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NOVABURST_TOKEN_FILE", raising=False)
+    assert f"Usage: main token {command}" in run(command, "--help").output
+    bare = run(command, *(["lab"] if command != "list" else []))
+    assert bare.exit_code == 2
+    assert "NOVABURST_TOKEN_FILE" in bare.output
