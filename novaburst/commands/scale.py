@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import sys
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ from novaburst.terminal import Console
 
 # Where `novaburst up` leaves the token of the cloud that it runs.
 LOCAL_TOKEN = Path(".novaburst") / "scale-token"
+# The web tier speaks to programs, of a header.
+_WAYS_IN = "\nGive it in NOVABURST_SCALE_TOKEN or by --token-file; `novaburst up` prints the command for its own cloud."
 # What of an outcome are not ids of instances but words.
 _IN_WORDS = {"short": "short capacity", "deferred": "left to another evaluation", "failures": "[red]failed[/]"}
 
@@ -48,7 +51,8 @@ def scale_command(
         with Client(url) as client:
             report = client.scale(_token(token, token_file, url), workers=workers, dry_run=dry_run)
     except (ClientError, OSError) as error:
-        raise click.ClickException(str(error)) from error
+        refused = isinstance(error, ClientError) and error.status == HTTPStatus.UNAUTHORIZED
+        raise click.ClickException(f"{error}{_WAYS_IN if refused else ''}") from error
     failures = report["outcome"]["failures"]
     if as_json:
         click.echo(json.dumps(report, indent=2))

@@ -83,6 +83,15 @@ def test_a_token_file_is_read_without_its_line_end(web_tier: WebTier, folder: Pa
     assert web_tier.asked[0][1] == "Bearer from-a-file"
 
 
+def test_who_has_given_no_token_is_told_how_this_command_takes_one(web_tier: WebTier) -> None:
+    web_tier.status, web_tier.body = 401, {"detail": "a token is needed"}
+    result = run(web_tier)
+    assert result.exit_code == 1
+    assert "401: a token is needed\nGive it in NOVABURST_SCALE_TOKEN or by --token-file" in result.stderr
+    web_tier.status = 400
+    assert "--token-file" not in run(web_tier).stderr
+
+
 def test_a_file_that_holds_no_text_is_no_tokens_file(web_tier: WebTier, folder: Path) -> None:
     (folder / "picture").write_bytes(b"\xff\xd8\xff\xe0")
     result = run(web_tier, "--token-file", "picture")
