@@ -40,6 +40,12 @@ def sqs_client(connections: int = 16) -> "SQSClient":
     return default_session().client("sqs", config=config(connections))
 
 
+def prompt_sqs_client(connections: int = 16) -> "SQSClient":
+    """An SQS client for those who never wait for messages, while people wait for them: it gives up after 20 s."""
+    prompt = Config(read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
+    return default_session().client("sqs", config=config(connections).merge(prompt))
+
+
 def ec2_client(connections: int = 4) -> "EC2Client":
     """An EC2 client; create it once at start, not in a thread."""
     return default_session().client("ec2", config=config(connections))

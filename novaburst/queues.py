@@ -113,8 +113,11 @@ class Queue:
         return failed
 
     def set_visibility(self, messages: Sequence[Received], seconds: int) -> list[Received]:
-        """Hide messages for `seconds` from now (0 gives them back); those that SQS did not accept are returned."""
-        failed: list[Received] = []
+        """Hide messages for `seconds` from now (0 gives them back); those whose receipts SQS refuses are returned.
+
+        Where SQS itself fails with a message, that is logged, and the next time may do.
+        """
+        refused: list[Received] = []
         for batch in _batches(messages):
             response = self._client.change_message_visibility_batch(
                 QueueUrl=self.url,
@@ -125,8 +128,9 @@ class Queue:
             )
             for entry in response.get("Failed", []):
                 log.warning("%s: visibility not changed: %s", self.name, entry.get("Code"))
-                failed.append(batch[int(entry["Id"])])
-        return failed
+                if entry.get("SenderFault"):
+                    refused.append(batch[int(entry["Id"])])
+        return refused
 
     def depth(self) -> Depth:
         """The queue's counts.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from novaburst.aws import cloudwatch_client, ec2_client, s3_client, sqs_client
+from novaburst.aws import cloudwatch_client, ec2_client, prompt_sqs_client, s3_client
 from web_tier.scaling import lambda_client
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def make() -> Clients:
     """New ones, by boto3's default session; nothing is asked of AWS yet."""
     return Clients(
         s3=s3_client(CONNECTIONS),
-        sqs=sqs_client(CONNECTIONS),
+        sqs=prompt_sqs_client(CONNECTIONS),
         ec2=ec2_client(),
         cloudwatch=cloudwatch_client(),
         functions=lambda_client(),

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 _THREADS = 2
 # Waits before each further attempt for the messages that a call left over, in seconds.
 _RETRY_AFTER = (0.1, 0.5, 2.0)
+# How long after the first attempt the last one may begin, in seconds: a client waits, and holds a thread.
+_PATIENCE_SECONDS = 15.0
 
 
 class Sender:
@@ -92,13 +94,13 @@ class Sender:
                         future.set_exception(error)
 
     def _send(self, requests: Sequence[Request]) -> set[str]:
-        left = list(requests)
+        left, began = list(requests), time.monotonic()
         for pause in (0.0, *_RETRY_AFTER):
             time.sleep(pause)
             left = self._attempt(left)
-            if not left:
+            if not left or time.monotonic() - began > _PATIENCE_SECONDS:
                 break
-        else:
+        if left:
             log.error("SQS did not take %d of %d requests", len(left), len(requests))
         taken = {request.id for request in requests} - {request.id for request in left}
         if taken:

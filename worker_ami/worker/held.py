@@ -93,12 +93,12 @@ class Held:
             with self._changed:
                 messages = [m for handle, m in self._held.items() if handle not in self._left_alone]
             try:
-                failed = self._queue.set_visibility(messages, self._visibility_seconds)
+                refused = self._queue.set_visibility(messages, self._visibility_seconds)
             except (BotoCoreError, ClientError) as error:
                 log.warning("heartbeat not delivered, tried again at the next: %s", error)
                 return
             with self._changed:
-                self._left_alone |= self._held.keys() & {message.receipt_handle for message in failed}
+                self._left_alone |= self._held.keys() & {message.receipt_handle for message in refused}
 
     def delete(self, messages: Sequence[Received]) -> None:
         """Delete messages whose results are stored. What SQS does not delete comes again, and finds its result."""

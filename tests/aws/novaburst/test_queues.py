@@ -4,7 +4,8 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from novaburst.aws import sqs_client
+from novaburst.aws import prompt_sqs_client, sqs_client
+from novaburst.bounds import LONG_POLL_SECONDS
 from novaburst.queues import Queue, QueueAttributesError
 from novaburst.settings import Settings
 
@@ -64,3 +65,20 @@ def test_a_count_that_sqs_leaves_out_is_an_error_and_not_zero(aws: Settings) -> 
         stub.add_response("get_queue_attributes", {"Attributes": {"ApproximateNumberOfMessages": "0"}})
         with pytest.raises(QueueAttributesError, match="NotVisible"):
             queue.depth()
+
+
+def test_a_message_that_sqs_itself_fails_with_is_not_taken_for_one_with_an_expired_receipt(aws: Settings) -> None:
+    client = boto3.client("sqs")
+    queue = Queue(client, aws.request_queue)
+    queue.send(["one", "two"])
+    taken = queue.receive(wait_seconds=0)
+    passing = {"Id": "1", "SenderFault": False, "Code": "InternalError"}
+    with Stubber(client) as stub:
+        stub.add_response("change_message_visibility_batch", {"Successful": [{"Id": "0"}], "Failed": [passing]})
+        assert queue.set_visibility(taken, 30) == []
+
+
+def test_a_client_that_people_wait_for_gives_up_within_20_seconds(aws: Settings) -> None:
+    chosen = prompt_sqs_client().meta.config
+    assert chosen.read_timeout * chosen.retries["total_max_attempts"] <= 20
+    assert sqs_client().meta.config.read_timeout > LONG_POLL_SECONDS
