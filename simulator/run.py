@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import simpy
 
-from simulator.ec2 import Ec2
+from simulator.ec2 import Ec2, Machine
 from simulator.queue import Queue
 from simulator.scalers.base import Scaler, Site
 from simulator.workers import Workers
@@ -62,10 +62,10 @@ def run(
     queue = Queue()
     workers = Workers(env, world, ec2, queue, random)
     site = Site(env, world, ec2, queue, workers, random, images_per_worker, maximum)
+    if world.interruptions:
+        _interrupt_at_random(site)
     scaler.install(site)
     env.process(_arrivals(site, workload, scaler))
-    if world.interruptions:
-        env.process(_interruptions(site))
     images, end = workload.images, workload.seconds + _GIVE_UP_SECONDS
     while workers.answers.images < images or (env.now < _ALWAYS_ON_SECONDS if scaler.always_on else bool(ec2.active())):
         if env.now > end:
@@ -97,11 +97,20 @@ def _arrivals(site: Site, workload: Workload, scaler: Scaler) -> Generator[simpy
         scaler.woken()
 
 
-def _interruptions(site: Site) -> Generator[simpy.Event, object, None]:
-    """Each instance is taken back at random, `interruptions` times an hour on average."""
-    while True:
-        active = site.ec2.active()
-        mean = 3600 / (site.world.interruptions * max(1, len(active)))
-        yield site.env.timeout(float(site.random.exponential(mean)))
-        if active := site.ec2.active():
-            site.ec2.interrupt(active[int(site.random.integers(len(active)))])
+def _interrupt_at_random(site: Site) -> None:
+    """Each instance is taken back at random, `interruptions` times an hour for which it is on, on average."""
+    begin = site.ec2.on_start
+
+    def started(machine: Machine) -> None:
+        begin(machine)
+        site.env.process(_interruption(site, machine))
+
+    site.ec2.on_start = started
+
+
+def _interruption(site: Site, machine: Machine) -> Generator[simpy.Event, object, None]:
+    changes = len(machine.changes)
+    yield site.env.timeout(float(site.random.exponential(3600 / site.world.interruptions)))
+    # Unless that run of it is over.
+    if len(machine.changes) == changes:
+        site.ec2.interrupt(machine)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulator.ec2 import Ec2, Machine
 from simulator.estimate import estimate
 from simulator.optimum import least_cost
 from simulator.run import run
@@ -14,6 +15,7 @@ from simulator.scalers.base import Scaler, Site
 from simulator.scalers.catalogue import catalogue
 from simulator.scalers.fixed import Fixed
 from simulator.scalers.ours import Lambda, limits
+from simulator.workers import Workers
 from simulator.workloads import Workload, burst, bursts
 from simulator.world import World
 
@@ -72,6 +74,27 @@ def test_ours_answers_everything_whatever_the_cloud_does(
     outcome = run(workload, ours(), world, images_per_worker=200, seed=seed)
     assert outcome.images == workload.images
     assert outcome.most <= 20
+
+
+def test_each_instance_is_interrupted_as_often_an_hour_as_was_asked_for_however_short_the_burst(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    interrupted = 0
+    end = Ec2.interrupt
+
+    def interrupt(ec2: Ec2, machine: Machine) -> None:
+        nonlocal interrupted
+        interrupted += 1
+        end(ec2, machine)
+
+    # The end of a run switches the last ones off by the same call.
+    monkeypatch.setattr(Workers, "bill_the_rest", lambda _: None)
+    monkeypatch.setattr(Ec2, "interrupt", interrupt)
+    world = replace(WORLD, interruptions=6.0, pending=0.0, least_billed=0.0)
+    hours = sum(
+        run(burst(600_000), ours(), world, images_per_worker=30_000, seed=seed).cost / world.price for seed in range(8)
+    )
+    assert interrupted == pytest.approx(6 * hours, rel=0.25)
 
 
 def test_equal_seeds_give_equal_runs() -> None:
