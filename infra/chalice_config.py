@@ -9,11 +9,12 @@ from typing import Any
 
 CHALICE = Path(__file__).parents[1] / ".chalice"
 _FILES = ("config.json", "policy.json")
+_A_PREFIX = "[a-z0-9][a-z0-9-]{1,40}"
 # What the prefix is part of, or all of; everything else that is called novaburst is the project's own name.
-_PLACES = (
-    r'(?<="NOVABURST_PREFIX": "){}(?=")',
-    r'(?<=novaburst:fleet": "){}(?=")',
-    r'(?<=[:/]){}(?=-(?:req-queue|wake-queue|worker)")',
+_PLACES = re.compile(
+    rf'(?<="NOVABURST_PREFIX": "){_A_PREFIX}(?=")'
+    rf'|(?<=novaburst:fleet": "){_A_PREFIX}(?=")'
+    rf'|(?<=[:/]){_A_PREFIX}(?=-(?:req-queue|wake-queue|worker)")'
 )
 _VARIABLES = "environment_variables"
 # What `set_variables` changed there, and what was there before.
@@ -39,16 +40,15 @@ def set_prefix(prefix: str, folder: Path = CHALICE) -> bool:
         raise ChaliceConfigError(
             f"{error.filename}: {error.strerror}; deploy from a checkout of the project"
         ) from error
-    found = re.search(r'"NOVABURST_PREFIX": "([^"]+)"', texts["config.json"])
-    if found is None:
+    if re.search(rf'"NOVABURST_PREFIX": "{_A_PREFIX}"', texts["config.json"]) is None:
         raise ChaliceConfigError(f"{folder / 'config.json'}: no NOVABURST_PREFIX")
-    present = found.group(1)
-    if present == prefix:
+    # Whichever prefix each file has now: a call that was interrupted between them left two.
+    wanted = {name: _PLACES.sub(prefix, text) for name, text in texts.items()}
+    if wanted == texts:
         return False
-    places = "|".join(place.format(re.escape(present)) for place in _PLACES)
     try:
-        for name, text in texts.items():
-            (folder / name).write_text(re.sub(places, prefix, text))
+        for name, text in wanted.items():
+            (folder / name).write_text(text)
     except OSError as error:
         raise ChaliceConfigError(f"{error.filename}: {error.strerror}") from error
     return True

@@ -1,6 +1,8 @@
 """One prefix in all of `.chalice/`, whichever it is, and the variables of one deployment alone."""
 
+import errno
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,9 @@ from chalice.config import Config
 
 from infra.chalice_config import CHALICE, ChaliceConfigError, set_prefix, set_variables
 from novaburst.presets import VARIABLE, of_the_lambda, set_for_the_lambda
+
+# Where the files as they are in the repository have the prefix; the project's own names go on.
+_IN_FILES = r"(?<=[\"/:])novaburst(?=\"|-req-queue|-wake-queue|-worker)"
 
 
 @pytest.fixture
@@ -70,6 +75,27 @@ def test_the_same_prefix_again_changes_nothing(folder: Path) -> None:
     before = texts(folder)
     assert not set_prefix("novaburst", folder)
     assert texts(folder) == before
+
+
+@pytest.mark.parametrize("unwritable", ["config.json", "policy.json"])
+@pytest.mark.parametrize("next_prefix", ["lab-7", "lab-8", "novaburst"])
+def test_a_call_that_wrote_one_file_alone_is_made_up_for_by_the_next(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, unwritable: str, next_prefix: str
+) -> None:
+    before = texts(folder)
+    write = Path.write_text
+
+    def fail(path: Path, text: str) -> int:
+        if path.name == unwritable:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return write(path, text)
+
+    monkeypatch.setattr(Path, "write_text", fail)
+    with pytest.raises(ChaliceConfigError, match="No space left"):
+        set_prefix("lab-7", folder)
+    monkeypatch.undo()
+    set_prefix(next_prefix, folder)
+    assert texts(folder) == {name: re.sub(_IN_FILES, next_prefix, text) for name, text in before.items()}
 
 
 def test_an_installation_without_the_checkout_says_what_is_missing(tmp_path: Path) -> None:
