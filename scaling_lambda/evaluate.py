@@ -30,7 +30,7 @@ class Report:
     @property
     def settled(self) -> bool:
         """Whether it could do all it wanted; otherwise another evaluation was in its way, and a look soon is of use."""
-        return self.observation.complete and not self.outcome.deferred
+        return self.observation.complete and not self.outcome.deferred and not self.plan.held
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values, for the log line and for whoever invoked the Lambda."""

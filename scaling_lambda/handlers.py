@@ -61,7 +61,8 @@ def _evaluate(trigger: str, at_least: int = 0, woken_at: datetime | None = None)
 
 def _until_settled(evaluate: Callable[[], Report], again: Callable[[Report], bool] = is_unsettled) -> Report:
     """The last report: what another's launch kept this one from is not left to the next minute."""
-    settles = VIEW_SETTLES.total_seconds()
+    # One look comes after all has settled, however long the looks themselves take.
+    settles = VIEW_SETTLES.total_seconds() + 2 * SOON_SECONDS
     return watch(evaluate, clock, again=again, for_seconds=settles, poll_seconds=SOON_SECONDS)[-1]
 
 

@@ -9,6 +9,7 @@ from scaling_lambda.cost import Cost, Prices
 from scaling_lambda.departure import can_spare, departures
 from scaling_lambda.fleet import Action, Counts, Fault, Instance, Observation, State
 from scaling_lambda.reserve import Reserve, startable, staying, succession, surplus, warmth
+from scaling_lambda.tokens import is_turning
 
 # No setting goes above it: the last clamp on every path.
 HARD_MAXIMUM = 20
@@ -61,6 +62,8 @@ class Plan:
     launch: int
     reason: str
     leaving: int = 0
+    # New instances that are missing still, since none may be launched for some seconds.
+    held: int = 0
     # Instances that stand by, stopped; for each that does not start, another one is launched.
     start: tuple[Action, ...] = ()
     terminate: tuple[Action, ...] = ()
@@ -91,6 +94,9 @@ def decide(observation: Observation, limits: Limits) -> Plan:
     lacking, ready = min(room, max(0, want - have)) if observation.complete else 0, startable(observation)
     start = tuple(Action(i.id, "it stands by, which is sooner than a new one") for i in ready[:lacking])
     starting = {action.instance for action in start}
+    missing = lacking - len(start)
+    # A start may be made twice, a launch may not.
+    launch = 0 if is_turning(observation.at) else missing
     terminate, mark, unmark = _reap(observation, limits, want)
     terminate += _over_maximum(active, maximum, {action.instance for action in terminate})
     terminate += surplus(observation, limits.reserve, starting)
@@ -101,8 +107,9 @@ def decide(observation: Observation, limits: Limits) -> Plan:
         want=want,
         have=have,
         leaving=len(active) - have,
-        launch=lacking - len(start),
-        reason=_reason(observation, limits, desired, want),
+        launch=launch,
+        held=missing - launch,
+        reason=_reason(observation, limits, desired, want) + _held(missing - launch),
         start=start,
         terminate=tuple(terminate),
         mark=tuple(action for action in mark if action.instance not in ending),
@@ -182,6 +189,10 @@ def _reason(observation: Observation, limits: Limits, desired: int, want: int) -
     if not observation.complete:
         parts.append("nothing is added, since a launch of moments ago is not seen whole yet")
     return f"{observation.counts}: {', '.join(parts)}"
+
+
+def _held(count: int) -> str:
+    return f", {count} held back for some seconds, since the tokens' hour turns" if count else ""
 
 
 def _reap(observation: Observation, limits: Limits, want: int) -> tuple[list[Action], list[Action], list[Action]]:

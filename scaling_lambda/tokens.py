@@ -9,6 +9,16 @@ from scaling_lambda.fleet import VIEW_SETTLES
 # EC2 keeps a client token for a day or more after its instances ended, but forgets the instances within about an hour;
 # the hour keeps apart the launches from one view of the fleet, an empty one say, that recurs during the day.
 _PERIOD = timedelta(hours=1)
+# When it turns, in minutes past the full hour: jobs that upload by the clock begin at rounder ones.
+_TURN = timedelta(minutes=53)
+
+
+def is_turning(at: datetime) -> bool:
+    """Whether the hour of the tokens has only just turned, so that nothing may be launched.
+
+    A view has another token now. Who does not see yet what was launched by the one before would launch it again.
+    """
+    return timedelta(seconds=(at - _TURN).timestamp() % _PERIOD.total_seconds()) < VIEW_SETTLES
 
 
 class Tokens:
@@ -32,8 +42,9 @@ class Tokens:
         `attempt` counts the tokens of this view whose instances came and went already.
         """
         view = [place, str(attempt), *sorted(instance_ids)]
-        first = _hashed([_period(at, _PERIOD), *view])
-        return _hashed([_period(at, _PERIOD), _period(at, VIEW_SETTLES), *view]) if first in self._spent else first
+        hour = _period(at - _TURN, _PERIOD)
+        first = _hashed([hour, *view])
+        return _hashed([hour, _period(at, VIEW_SETTLES), *view]) if first in self._spent else first
 
     def refused(self, token: str, at: datetime) -> None:
         """There was no capacity for a launch with this token."""

@@ -6,11 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from scaling_lambda.apply import apply
+from scaling_lambda.apply import Outcome, apply
 from scaling_lambda.departure import MINUTE, UTILISATION
+from scaling_lambda.evaluate import Report
 from scaling_lambda.fleet import LEAVE_TAG, Counts, Minute, Observation
 from scaling_lambda.launch import Launcher, Places
 from scaling_lambda.observe import Observer
@@ -29,6 +30,8 @@ LIMITS = Limits(
     max_age=timedelta(hours=24),
 )
 PLACES = Places("worker", "fleet")
+# From the model's start, half past an hour, until the next turn.
+TURN_SECONDS = 23 * 60.0
 
 
 def observe(ec2: Any, counts: Counts) -> Observation:
@@ -59,6 +62,39 @@ def test_thirty_evaluations_with_stale_reads_never_pass_the_maximum_nor_undo_a_l
         assert outcome.terminated == []
         assert outcome.failures == []
     assert 1 <= ec2.most <= 20
+
+
+@settings(max_examples=50, phases=[Phase.explicit, Phase.generate])
+@given(
+    before=st.floats(0, 40),
+    maximum=st.integers(1, 20),
+    looks=st.lists(st.tuples(st.integers(1, 500), st.floats(0, 8), st.floats(0, 3)), min_size=40, max_size=40),
+)
+def test_the_turn_of_the_tokens_hour_makes_no_launch_twice(
+    new_ec2: Any, before: float, maximum: int, looks: list[tuple[int, float, float]]
+) -> None:
+    ec2 = new_ec2()
+    ec2.now = TURN_SECONDS - before
+    limits = replace(LIMITS, maximum=maximum)
+    for backlog, lag, second in looks:
+        ec2.lag = lag
+        ec2.now += second
+        assert act(ec2, Counts(backlog, 0, 0), limits).terminated == []
+        assert len(ec2.active()) <= maximum
+    # What was held back comes once the turn is over.
+    ec2.lag = 0.0
+    ec2.now += 60
+    act(ec2, Counts(500, 0, 0), limits)
+    assert len(ec2.active()) == maximum
+
+
+def test_what_the_turn_of_the_hour_holds_back_is_worth_another_look(new_ec2: Any) -> None:
+    ec2 = new_ec2()
+    ec2.now = TURN_SECONDS + 5
+    observation = observe(ec2, Counts(500, 0, 0))
+    plan = decide(observation, LIMITS)
+    assert (plan.want, plan.launch, plan.held) == (20, 0, 20)
+    assert not Report(observation, plan, Outcome()).settled
 
 
 @given(
