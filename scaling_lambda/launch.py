@@ -36,6 +36,18 @@ SHORT_CAPACITY = frozenset(
         "VcpuLimitExceeded",
     }
 )
+# This type or subnet is wrong, or not allowed here: nothing was launched, and the others may well be right.
+_WRONG_PLACE = frozenset(
+    {
+        "InvalidInstanceType",
+        "InvalidParameterCombination",
+        "InvalidParameterValue",
+        "InvalidSubnet",
+        "InvalidSubnetID.NotFound",
+        "UnauthorizedOperation",
+        "UnsupportedOperation",
+    }
+)
 # The account has never used spot, and the Lambda may not make the role for it (docs/runbook.md).
 _NO_SPOT_ROLE = "AuthFailure.ServiceLinkedRoleCreationNotPermitted"
 # The token was used with other parameters: by an evaluation that saw the same fleet and wants another number.
@@ -151,6 +163,9 @@ class Launcher:
                 if code == _NO_SPOT_ROLE:
                     result.failures.append(f"launch of {missing} as {place}: {error}")
                     spot_is_allowed = False
+                    continue
+                if code in _WRONG_PLACE:
+                    result.failures.append(f"launch of {missing} as {place}: {error}")
                     continue
                 if code == _TOKEN_TAKEN:
                     result.deferred.append(f"launch of {missing}: another evaluation is launching already")

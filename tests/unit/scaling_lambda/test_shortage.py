@@ -47,6 +47,37 @@ def test_a_launch_is_made_on_demand_when_there_is_no_spot_at_all(new_ec2: Any) -
     assert outcome.deferred == outcome.failures == []
 
 
+@pytest.mark.parametrize("code", ["InvalidSubnetID.NotFound", "InvalidParameterValue", "UnauthorizedOperation"])
+def test_a_place_that_is_wrong_is_reported_and_the_next_one_launches(new_ec2: Any, code: str) -> None:
+    # One deleted subnet of several kept the fleet at zero for good.
+    ec2 = new_ec2()
+    launch: Callable[..., Any] = ec2.run_instances
+
+    def without_the_first(**request: Any) -> Any:
+        if request["SubnetId"] == "subnet-a":
+            raise ClientError({"Error": {"Code": code, "Message": "not this one"}}, "RunInstances")
+        return launch(**request)
+
+    ec2.run_instances = without_the_first
+    outcome = look(ec2, Launcher(ec2, replace(PLACES, subnets=("subnet-a", "subnet-b"))), visible=15)
+    assert len(outcome.launched) == 3
+    assert [code in failure and "subnet-a" in failure for failure in outcome.failures] == [True]
+
+
+@pytest.mark.parametrize("code", ["RequestLimitExceeded", "InternalError"])
+def test_a_refusal_of_no_place_ends_the_launch(new_ec2: Any, code: str) -> None:
+    ec2 = new_ec2()
+    calls = []
+
+    def refuse(**request: Any) -> Any:
+        calls.append(request)
+        raise ClientError({"Error": {"Code": code, "Message": "not now"}}, "RunInstances")
+
+    ec2.run_instances = refuse
+    outcome = look(ec2, Launcher(ec2, SPOT), visible=15)
+    assert (len(calls), len(outcome.failures)) == (1, 1)
+
+
 @pytest.mark.parametrize("same_process", [True, False])
 def test_a_launch_of_more_than_was_refused_is_made_soon_after_there_is_capacity(
     new_ec2: Any, same_process: bool
