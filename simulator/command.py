@@ -1,6 +1,7 @@
 """`novaburst simulate` and `novaburst estimate`: the model from the command line. No AWS, no network."""
 
 import json
+import math
 import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -35,6 +36,16 @@ _NOT_IN_IT = (
 )
 
 
+class _Number(click.FloatRange):
+    """A finite one: no comparison with a bound refuses "nan", and no upper one "inf"."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return number
+
+
 @dataclass(frozen=True)
 class _Deployment:
     """What the settings say of instances and their share of work."""
@@ -64,7 +75,7 @@ def _deployment() -> _Deployment:
 
 _speed = click.option(
     "--images-per-second",
-    type=click.FloatRange(min=0.001),
+    type=_Number(min=0.001),
     default=IMAGES_PER_SECOND,
     show_default=True,
     envvar="NOVABURST_IMAGES_PER_SECOND",
@@ -72,7 +83,7 @@ _speed = click.option(
 )
 _boot = click.option(
     "--boot-seconds",
-    type=(click.FloatRange(min=0), click.FloatRange(min=0)),
+    type=(_Number(min=0), _Number(min=0)),
     default=World().boot,
     show_default=True,
     help="Bounds of a new instance's boot.",
@@ -80,7 +91,7 @@ _boot = click.option(
 _idle = click.option(
     "--idle-seconds",
     "idle",
-    type=click.FloatRange(min=1),
+    type=_Number(min=1),
     default=lambda: float(presets.defaults().get("NOVABURST_IDLE_SECONDS", World().idle)),
     show_default=f"{World().idle:g}",
     envvar="NOVABURST_IDLE_SECONDS",
@@ -88,7 +99,7 @@ _idle = click.option(
 )
 _image_kilobytes = click.option(
     "--image-kilobytes",
-    type=click.FloatRange(min=0.001),
+    type=_Number(min=0.001),
     default=_IMAGE_KILOBYTES,
     show_default=True,
     help="The mean size of an image, of 1,000 bytes each. Large ones take longer, too: --images-per-second.",
@@ -111,7 +122,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.command("simulate")
 @click.option("--burst", "burst_sizes", type=_COUNT, multiple=True, help="Images uploaded at once; may be repeated.")
-@click.option("--poisson", "rates", type=click.FloatRange(min=0.001), multiple=True, help="Images/s, for an hour.")
+@click.option("--poisson", "rates", type=_Number(min=0.001), multiple=True, help="Images/s, for an hour.")
 @click.option("--diurnal", "days", type=_COUNT, multiple=True, help="Images over a day, most of them at noon.")
 @click.option(
     "--trace",
@@ -122,9 +133,11 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 )
 @click.option("--images-per-worker", type=_COUNT, help="Default: as the settings have it.")
 @click.option("--max-workers", type=click.IntRange(1, 20), help="Default: NOVABURST_MAX_WORKERS.")
-@click.option("--interruptions", type=click.FloatRange(min=0), default=0.0, help="Of a spot instance, an hour.")
-@click.option("--capacity-errors", type=click.FloatRange(0, 0.99), default=0.0, help="Share of launches refused.")
-@click.option("--seed", default=_SEED, show_default=True, help="Equal seeds give equal runs.")
+@click.option("--interruptions", type=_Number(min=0), default=0.0, help="Of a spot instance, an hour.")
+@click.option("--capacity-errors", type=_Number(0, 0.99), default=0.0, help="Share of launches refused.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=_SEED, show_default=True, help="Equal seeds give equal runs."
+)
 @click.option(
     "--plot",
     "plots",
@@ -200,7 +213,7 @@ def _print(outcomes: list[tuple[Workload, Outcome]], world: World, *, as_json: b
 
 @click.command("estimate")
 @click.option("--images", type=_COUNT, required=True, help="Images uploaded at once.")
-@click.option("--within", type=click.FloatRange(min=0.01), required=True, help="Minutes until the last answer.")
+@click.option("--within", type=_Number(min=0.01), required=True, help="Minutes until the last answer.")
 @click.option("--max-workers", type=click.IntRange(1, 20), help="Default: NOVABURST_MAX_WORKERS.")
 @_speed
 @_boot
@@ -231,7 +244,10 @@ def estimate_command(
     except PricesError as error:
         raise click.ClickException(str(error)) from error
     maximum = max_workers or deployment.maximum
-    found = estimate(images, within * 60, world, maximum)
+    try:
+        found = estimate(images, within * 60, world, maximum)
+    except UnansweredError as error:
+        raise click.ClickException(str(error)) from error
     outcome = found.outcome
     fleet = Fleet(outcome.cost, outcome.cost / world.price, outcome.finished + world.idle)
     burst_bill = of_burst(Uploads(images, image_kilobytes * 1000, retention_days), fleet, prices)

@@ -50,6 +50,11 @@ def run(
     Raises:
         UnansweredError: some images were never answered.
     """
+    # Played, it would take hours to say the same.
+    if workload.images > world.images_per_second * maximum * (workload.seconds + _GIVE_UP_SECONDS):
+        raise UnansweredError(
+            f"{workload.name}: {maximum} instances cannot answer {workload.images:,} images within a week of the last"
+        )
     random = np.random.default_rng(seed)
     env = simpy.Environment()
     ec2 = Ec2(

@@ -10,6 +10,7 @@ import numpy as np
 # Arrivals are gathered into cohorts this long, in seconds: far below any delay that matters here.
 _COHORT_SECONDS = 0.5
 _DAY_SECONDS = 86_400.0
+_LONGEST_SECONDS = 366 * _DAY_SECONDS
 
 
 class TraceError(ValueError):
@@ -82,8 +83,14 @@ def trace(path: Path) -> Workload:
             at, count = float(row[0]), int(row[1])
         except (IndexError, ValueError) as error:
             raise TraceError(f"{path}, line {number}: must be like 12.5,100 (got {','.join(row)!r})") from error
-        if at < 0 or count < 1:
-            raise TraceError(f"{path}, line {number}: seconds from 0 on and at least one image (got {row!r})")
+        # No comparison holds for what is not a number, and seconds of the calendar would take the model for years.
+        if not 0 <= at <= _LONGEST_SECONDS:
+            raise TraceError(
+                f"{path}, line {number}: seconds count from the trace's beginning, and {_LONGEST_SECONDS:.0f}, a year,"
+                f" is the most (got {row[0]!r})"
+            )
+        if count < 1:
+            raise TraceError(f"{path}, line {number}: at least one image (got {row!r})")
         cohorts.append((at, count))
     if not cohorts:
         raise TraceError(f"{path}: there is no line in it")

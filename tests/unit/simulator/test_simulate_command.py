@@ -54,6 +54,34 @@ def test_a_trace_that_cannot_be_used_is_said_in_one_line(tmp_path: Path) -> None
     assert "line 1: must be like 12.5,100" in shown.output
 
 
+@pytest.mark.parametrize("number", ["nan", "inf"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "simulate --idle-seconds",
+        "simulate --boot-seconds 0",
+        "simulate --interruptions",
+        "estimate --images 9 --within",
+    ],
+)
+def test_a_number_that_is_none_or_without_end_is_refused_by_its_option(command: str, number: str) -> None:
+    shown = CliRunner().invoke(main, [*command.split(), number])
+    assert shown.exit_code == 2, shown.output
+    assert "is not a finite number" in shown.output
+
+
+@pytest.mark.parametrize("command", [["simulate", "--burst"], ["estimate", "--within", "5", "--images"]])
+@pytest.mark.parametrize(("maximum", "images"), [("0", "100"), ("20", str(10**30))])
+def test_what_no_fleet_of_that_size_can_ever_answer_is_said_at_once(
+    monkeypatch: pytest.MonkeyPatch, command: list[str], maximum: str, images: str
+) -> None:
+    monkeypatch.setenv("NOVABURST_MAX_WORKERS", maximum)
+    shown = CliRunner().invoke(main, [*command, images])
+    assert shown.exit_code == 1
+    assert f"{maximum} instances cannot answer {int(images):,} images" in shown.output
+    assert isinstance(shown.exception, SystemExit)
+
+
 def test_a_trace_that_is_no_text_is_named_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "picture.csv"
     for content in (b"\xff\xd8\xff\xe0", b"0,10\r30,20\r" + b"x" * 200_000):

@@ -45,7 +45,7 @@ def test_a_trace_is_read_in_any_order_and_gathered(tmp_path: Path) -> None:
     assert (workload.name, workload.cohorts) == ("monday", ((0.0, 1), (10.0, 5)))
 
 
-@pytest.mark.parametrize("line", ["1", "a,2", "1,b", "-1,2", "1,0", ""])
+@pytest.mark.parametrize("line", ["1", "a,2", "1,b", "-1,2", "1,0", "", "nan,2", "inf,2", "1764380000,2"])
 def test_a_line_that_is_no_arrival_is_refused_by_its_number(tmp_path: Path, line: str) -> None:
     path = tmp_path / "trace.csv"
     path.write_text(f"0,1\n{line}\n" if line else "")
