@@ -34,7 +34,8 @@ def test_a_preset_gives_the_fleet_its_share_and_its_idle_time_and_what_is_set_wi
 
     course, set_too = idle_hours(NOVABURST_PRESET="cse546"), {"NOVABURST_PRESET": "cse546"}
     assert course == idle_hours(**set_too, NOVABURST_IDLE_SECONDS="5")
-    assert course < idle_hours(**set_too, NOVABURST_IDLE_SECONDS="30")
+    # Below what a minute leaves, everybody stays for that.
+    assert course < idle_hours(**set_too, NOVABURST_IDLE_SECONDS="300")
 
 
 def test_people_get_a_table_for_each_workload(tmp_path: Path) -> None:
