@@ -7,6 +7,7 @@ answered 95 %, and that know all but the arrivals to come (simulator.optimum). `
 
 import math
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -133,6 +134,34 @@ def searched(chosen: Sequence[Workload], *, quick: bool) -> Table:
     return table
 
 
+def explained(above: Sequence[tuple[Workload, Judged]]) -> Table:
+    """What the workloads where ours is above the goal would cost those who do not have its two reasons.
+
+    One is that nobody knows when the next image comes: beside ours stands the same rule whose workers leave as soon as
+    their minute is over, as is best where pauses have no memory. The other is that instances are whole: in each minute
+    as many as its images need, known before, which boot in no time.
+    """
+    table = Table("workload", "of least: ours", "leaving at once", "at a p95 of", "whole instances, foreseen")
+    world = replace(WORLD, idle=1.0)
+    way = (lambda: Lambda(OURS, limits(idle=world.idle)),)
+    for workload, ours in above:
+        at_once = judged(workload, way, world, SHARE)[0]
+        table.add_row(
+            *(workload.name, f"{ours.ratio:.2f}", f"{at_once.ratio:.2f}", f"{at_once.outcome.p95:.1f}"),
+            f"{whole(workload) / ours.least:.2f}",
+        )
+    return table
+
+
+def whole(workload: Workload) -> float:
+    """US dollars for as many instances in each minute as its images keep busy, rounded up."""
+    minutes = Counter[int]()
+    for at, count in workload.cohorts:
+        minutes[int(at // WORLD.least_billed)] += count
+    busy = sum(math.ceil(WORLD.work(images) / WORLD.least_billed) for images in minutes.values())
+    return busy * WORLD.cost(WORLD.least_billed)
+
+
 def _mean(values: Sequence[float]) -> float:
     return math.exp(sum(map(math.log, values)) / len(values))
 
@@ -153,5 +182,6 @@ def main(*, quick: bool) -> None:
     console.print(
         "Better than ours in both time and cost:", *(beaten or ["none, in none of the workloads"]), sep="\n- "
     )
-    above = [f"{name}: {one.ratio:.2f}" for name, one in ours.items() if one.ratio > GOAL]
-    console.print(f"Ours above {GOAL:.2f} of the least cost:", *(above or ["nowhere"]), sep="\n- ")
+    above = [(workload, ours[workload.name]) for workload in chosen if ours[workload.name].ratio > GOAL]
+    console.print(f"Ours above {GOAL:.2f} of the least cost, and why:")
+    console.print(explained(above))

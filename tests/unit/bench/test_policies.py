@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bench.fleet import SEED_MINUTES
-from bench.policies import MAXIMUM, SHARE, WORLD, dominating, judged
+from bench.policies import MAXIMUM, SHARE, WORLD, dominating, judged, whole
 from bench.seed import seeds_seconds
 from simulator.run import Outcome
 from simulator.scalers.catalogue import catalogue
@@ -36,3 +36,9 @@ def test_no_other_way_is_better_than_ours_in_both_time_and_cost(workload: Worklo
 @pytest.mark.parametrize("uploads", list(SEED_MINUTES))
 def test_the_seeds_rule_in_the_model_gives_its_published_figures(uploads: int) -> None:
     assert seeds_seconds(uploads) == pytest.approx(60 * SEED_MINUTES[uploads], rel=0.06)
+
+
+def test_whole_instances_are_those_that_each_minute_keeps_busy_rounded_up() -> None:
+    a_minute = round(60 * WORLD.images_per_second)
+    workload = Workload("three minutes", ((0.0, 1), (59.5, a_minute), (60.0, a_minute), (180.0, 1)))
+    assert whole(workload) == pytest.approx((2 + 1 + 1) * WORLD.cost(60))
