@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Lock
 from typing import TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -34,18 +35,23 @@ def look_at_each(look: Callable[[Q], A], these: Sequence[Q]) -> list[A | Unanswe
 
     After many failures in a row nothing more is asked.
     """
-    failures: list[Unanswered] = []
+    in_a_row, away, counting = 0, list[Unanswered](), Lock()
 
     def one(this: Q) -> A | Unanswered:
-        if len(failures) >= _IN_VAIN:
-            return failures[-1]
+        nonlocal in_a_row
+        if away:
+            return away[0]
         try:
             answer = look(this)
         except (BotoCoreError, ClientError) as error:
-            failures.append(Unanswered(error))
-            return failures[-1]
-        if len(failures) < _IN_VAIN:
-            failures.clear()
+            unanswered = Unanswered(error)
+            with counting:
+                in_a_row += 1
+                if in_a_row >= _IN_VAIN:
+                    away.append(unanswered)
+            return unanswered
+        with counting:
+            in_a_row = 0
         return answer
 
     return look_at_all(one, these)
