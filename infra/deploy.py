@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
+
+from novaburst.descriptions import default_session
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation import CloudFormationClient
@@ -71,7 +72,7 @@ def deploy(
     chosen = {**parameters, _PREFIX_PARAMETER: prefix}
     name = stack_name(prefix)
     try:
-        cloudformation = client if client is not None else boto3.client("cloudformation")
+        cloudformation = client if client is not None else default_session().client("cloudformation")
         existing = _find(cloudformation, name)
         if existing is not None and existing["StackStatus"] in _NEVER_CREATED:
             _delete(cloudformation, name, poll_seconds)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from novaburst.descriptions import default_session
 from scaling_lambda.apply import apply
 from scaling_lambda.clock import Clock, SystemClock
 from scaling_lambda.fleet import FLEET_TAG, VIEW_SETTLES, Action, Counts, Instance, Observation, State
@@ -55,7 +55,8 @@ def replace_outdated(prefix: str, client: "EC2Client | None" = None, clock: Cloc
     Raises:
         UpgradeError: EC2 refused something, or some were still there after the last look.
     """
-    ec2, time = client if client is not None else boto3.client("ec2"), clock if clock is not None else SystemClock()
+    ec2 = client if client is not None else default_session().client("ec2")
+    time = clock if clock is not None else SystemClock()
     ended: set[str] = set()
     sent_away: set[str] = set()
     refused: list[str] = []

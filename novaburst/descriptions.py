@@ -13,6 +13,8 @@ import botocore.session
 from botocore.loaders import JSONFileLoader
 from botocore.session import Session
 
+from novaburst.replies import Replies
+
 # As botocore packs them.
 _OPENERS = ((".json", open), (".json.gz", gzip.open))
 
@@ -32,9 +34,10 @@ class Descriptions(JSONFileLoader):
 
 
 def core_session() -> Session:
-    """A botocore session, with what the environment says, that reads descriptions so."""
+    """A botocore session, with what the environment says, that reads descriptions so, and replies as Replies does."""
     session = botocore.session.get_session()
     session.get_component("data_loader").file_loader = Descriptions()
+    session.register_component("response_parser_factory", Replies())
     return session
 
 

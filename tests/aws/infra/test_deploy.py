@@ -232,7 +232,7 @@ def test_what_keeps_a_stack_that_was_never_created_from_being_deleted_is_named()
 def test_the_command_answers_expired_credentials_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     client = boto3.client("cloudformation")
     _refuse(client, "DescribeStacks", "ExpiredToken", "The security token is expired")
-    monkeypatch.setattr(boto3, "client", lambda *_: client)
+    monkeypatch.setattr("infra.deploy.default_session", lambda: SimpleNamespace(client=lambda _: client))
     result = CliRunner().invoke(deploy_command, ["--image-id", IMAGE])
     assert result.exit_code == 1
     assert result.output.startswith("Error: stack novaburst: The security token is expired")
