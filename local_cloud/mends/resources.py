@@ -30,7 +30,8 @@ def apply() -> None:
 
 
 def _an_update_honours_conditions() -> None:
-    # Why: moto updates a resource whose condition is false as if it were there, or keeps it when that changes.
+    # Why: moto updates a resource whose condition is false as if it were there, or keeps it when that changes; and the
+    # None that an update gives, as for one that is not there, is what it changes the next time.
     original = parsing.parse_and_update_resource
 
     def update(
@@ -40,11 +41,15 @@ def _an_update_honours_conditions() -> None:
         account_id: str,
         region_name: str,
     ) -> Any:
+        present = resources_map._parsed_resources.get(logical_id)
+        if present is None:
+            resources_map._parsed_resources.pop(logical_id, None)
+            return resources_map[logical_id]
         condition = resource_json.get("Condition")
         if condition is None or resources_map.lazy_condition_map[condition]:
-            return original(logical_id, resource_json, resources_map, account_id, region_name)
-        if (present := resources_map._parsed_resources.get(logical_id)) is not None:
-            resources_map._delete_resource(present, resource_json)
+            changed = original(logical_id, resource_json, resources_map, account_id, region_name)
+            return present if changed is None else changed
+        resources_map._delete_resource(present, resource_json)
         return None
 
     setattr(parsing, "parse_and_update_resource", update)  # noqa: B010 - called from inside that module
