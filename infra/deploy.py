@@ -18,6 +18,7 @@ TEMPLATE = Path(__file__).with_name("template.yaml")
 FLEET_TAG = "novaburst:fleet"
 
 _PREFIX_PARAMETER = "Prefix"
+_IMAGE_PARAMETER = "ImageId"
 # Left by a creation that failed: such a stack can only be deleted. A change set that was never run leaves the second.
 _NEVER_CREATED = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "REVIEW_IN_PROGRESS"})
 # The first look comes at once: the embedded AWS is done before it answers. 360 looks, 5 s apart, are half an hour.
@@ -126,6 +127,9 @@ def _delete(client: "CloudFormationClient", name: str, poll_seconds: float) -> N
 
 
 def _create(client: "CloudFormationClient", prefix: str, parameters: Mapping[str, str], poll_seconds: float) -> None:
+    if _IMAGE_PARAMETER not in parameters:
+        name = stack_name(prefix)
+        raise DeployError(f"there is no stack {name} yet, and the first deployment needs the workers' AMI: --image-id")
     client.create_stack(
         StackName=stack_name(prefix),
         TemplateBody=TEMPLATE.read_text(),

@@ -110,8 +110,8 @@ def test_two_prefixes_live_side_by_side_in_one_account() -> None:
     assert not set(first.values()) & set(second.values())
 
 
-def test_a_first_deployment_without_an_image_is_refused_with_the_parameters_name() -> None:
-    with pytest.raises(DeployError, match="ImageId"):
+def test_a_first_deployment_without_an_image_is_refused_with_the_options_name() -> None:
+    with pytest.raises(DeployError, match=r"no stack burst-a yet.* --image-id"):
         deploy("burst-a", {})
 
 
@@ -349,7 +349,7 @@ def test_the_command_replaces_the_workers_of_an_older_image_and_names_them(monke
 def test_the_command_says_in_one_line_what_was_refused() -> None:
     result = CliRunner().invoke(deploy_command, [])
     assert result.exit_code == 1
-    assert "ImageId" in result.output
+    assert "--image-id" in result.output
     assert "Traceback" not in result.output
 
 
