@@ -59,7 +59,8 @@ def list_command(*, at_most: int, as_json: bool) -> None:
             row["batch"] or "",
             "yes" if row["readable"] else "no",
         )
-        table.add_row(*map(escape, cells), f"{row['received']} times", _age(row["age_seconds"]), escape(row["why"]))
+        received = f"{row['received']} time{'s' * (row['received'] != 1)}"
+        table.add_row(*map(escape, cells), received, _age(row["age_seconds"]), escape(row["why"]))
     console = Console()
     console.print(table if rows else "the dead-letter queue has nothing to show")
     _say_hidden(console, hidden)

@@ -106,6 +106,13 @@ def test_what_somebody_else_holds_is_said(world: World) -> None:
     assert "1 more" in run("list").stdout
 
 
+def test_a_letter_that_is_seen_for_the_first_time_was_received_once(world: World) -> None:
+    world.bury(world.request("a"))
+    table = run("list").stdout
+    assert "1 time" in table
+    assert "1 times" not in table
+
+
 def test_a_dry_run_moves_nothing(world: World) -> None:
     world.in_bucket.put("a", b"jpeg")
     world.bury(world.request("a"), FUTURE)
