@@ -33,7 +33,7 @@ class Answer:
             label=image.get("label"),
             score=image.get("score"),
             error=error.get("code"),
-            detail=" ".join(filter(None, (error.get("detail"), error.get("remedy")))) or None,
+            detail=_as_sentences(error.get("detail"), error.get("remedy")),
             raw=image,
         )
 
@@ -64,3 +64,10 @@ class Batch:
     def complete(self) -> bool:
         """Whether every image is there and has its answer."""
         return not self.pending and not self.filling
+
+
+def _as_sentences(*words: str | None) -> str | None:
+    said = list(filter(None, words))
+    # What was seen of an image is a phrase, or whatever its decoder said of it.
+    ended = [part if part.endswith((".", "!", "?")) else f"{part}." for part in said[:-1]]
+    return " ".join([*ended, *said[-1:]]) or None
