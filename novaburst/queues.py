@@ -1,11 +1,15 @@
 """The thin module over SQS: one queue's messages, sent, received, kept hidden and deleted in batches of ten."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from botocore.exceptions import ClientError
 
 from novaburst.bounds import LONG_POLL_SECONDS, SQS_BATCH
+from novaburst.replies import ReplyError
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -56,10 +60,13 @@ class Queue:
 
         Raises:
             botocore.exceptions.ClientError: no such queue, or no permission.
+            ReplyError: SQS's answer is not of the form that it should have, as from each method below.
         """
         self._client = client
         self.name = name
-        self.url = client.get_queue_url(QueueName=name)["QueueUrl"]
+        response = client.get_queue_url(QueueName=name)
+        with _read():
+            self.url = response["QueueUrl"]
 
     def send(self, bodies: Sequence[str]) -> list[int]:
         """Send each body as one message; the indices of those that SQS did not take are returned."""
@@ -68,8 +75,9 @@ class Queue:
             page = range(start, min(start + SQS_BATCH, len(bodies)))
             entries = [{"Id": str(index), "MessageBody": bodies[index]} for index in page]
             response = self._client.send_message_batch(QueueUrl=self.url, Entries=entries)  # type: ignore[arg-type]
-            # Only what it names: boto3 takes a 200 of something on the way, whose body it cannot read, for an answer.
-            taken = {entry["Id"] for entry in response.get("Successful", [])}
+            # Only what it names: boto3 takes an empty 200 of something on the way for an answer.
+            with _read():
+                taken = {entry["Id"] for entry in response.get("Successful", [])}
             failed += [index for index in page if str(index) not in taken]
         return failed
 
@@ -88,16 +96,17 @@ class Queue:
             WaitTimeSeconds=wait_seconds,
             MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
         )
-        return [
-            Received(
-                message_id=message["MessageId"],
-                body=message["Body"],
-                receipt_handle=message["ReceiptHandle"],
-                receive_count=int(message["Attributes"]["ApproximateReceiveCount"]),
-                sent_ms=int(message["Attributes"]["SentTimestamp"]),
-            )
-            for message in response.get("Messages", [])
-        ]
+        with _read():
+            return [
+                Received(
+                    message_id=message["MessageId"],
+                    body=message["Body"],
+                    receipt_handle=message["ReceiptHandle"],
+                    receive_count=int(message["Attributes"]["ApproximateReceiveCount"]),
+                    sent_ms=int(message["Attributes"]["SentTimestamp"]),
+                )
+                for message in response.get("Messages", [])
+            ]
 
     def delete(self, messages: Sequence[Received]) -> list[Received]:
         """Delete messages; those that SQS did not delete (an expired receipt, say) are returned and logged."""
@@ -107,30 +116,42 @@ class Queue:
                 QueueUrl=self.url,
                 Entries=[{"Id": str(n), "ReceiptHandle": m.receipt_handle} for n, m in enumerate(batch)],
             )
-            for entry in response.get("Failed", []):
+            for number, entry in _refused(response, len(batch)).items():
                 log.warning("%s: message not deleted: %s", self.name, entry.get("Code"))
-                failed.append(batch[int(entry["Id"])])
+                failed.append(batch[number])
         return failed
 
     def set_visibility(self, messages: Sequence[Received], seconds: int) -> list[Received]:
-        """Hide messages for `seconds` from now (0 gives them back); those whose receipts SQS refuses are returned.
+        """Hide messages for `seconds` from now (0 gives them back); those whose receipts are good no more are returned.
 
-        Where SQS itself fails with a message, that is logged, and the next time may do.
+        What SQS failed at by itself is logged only: another time it may well take the same receipt.
+
+        Raises:
+            botocore.exceptions.ClientError, ReplyError: one call or more failed, SQS having been asked for all messages.
         """
-        refused: list[Received] = []
+        expired: list[Received] = []
+        failure: ClientError | ReplyError | None = None
         for batch in _batches(messages):
-            response = self._client.change_message_visibility_batch(
-                QueueUrl=self.url,
-                Entries=[
-                    {"Id": str(n), "ReceiptHandle": m.receipt_handle, "VisibilityTimeout": seconds}
-                    for n, m in enumerate(batch)
-                ],
-            )
-            for entry in response.get("Failed", []):
+            try:
+                response = self._client.change_message_visibility_batch(
+                    QueueUrl=self.url,
+                    Entries=[
+                        {"Id": str(n), "ReceiptHandle": m.receipt_handle, "VisibilityTimeout": seconds}
+                        for n, m in enumerate(batch)
+                    ],
+                )
+                refused = _refused(response, len(batch))
+            # A throttled call says nothing of the next one, whose messages would be others' in the meantime.
+            except (ClientError, ReplyError) as error:
+                failure = error
+                continue
+            for number, entry in refused.items():
                 log.warning("%s: visibility not changed: %s", self.name, entry.get("Code"))
                 if entry.get("SenderFault"):
-                    refused.append(batch[int(entry["Id"])])
-        return refused
+                    expired.append(batch[number])
+        if failure is not None:
+            raise failure
+        return expired
 
     def depth(self) -> Depth:
         """The queue's counts.
@@ -152,10 +173,29 @@ class Queue:
                 in_flight=int(attributes["ApproximateNumberOfMessagesNotVisible"]),
                 delayed=int(attributes["ApproximateNumberOfMessagesDelayed"]),
             )
-        except (KeyError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise QueueAttributesError(f"{self.name}: {error!r} in {attributes!r}") from error
 
 
 def _batches(messages: Sequence[Received]) -> Iterator[Sequence[Received]]:
     for start in range(0, len(messages), SQS_BATCH):
         yield messages[start : start + SQS_BATCH]
+
+
+def _refused(response: Mapping[str, Any], entries: int) -> dict[int, Mapping[str, Any]]:
+    """What SQS says of those entries that it has refused, by number; each must be named as done or refused."""
+    with _read():
+        refused: dict[int, Mapping[str, Any]] = {int(entry["Id"]): entry for entry in response.get("Failed", [])}
+        named = refused.keys() | {int(entry["Id"]) for entry in response.get("Successful", [])}
+    if named != set(range(entries)):
+        raise ReplyError(reason=f"it names {sorted(named)} of {entries} entries")
+    return refused
+
+
+@contextmanager
+def _read() -> Iterator[None]:
+    """Around the reading of an answer: a member that is missing, or of another form."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise ReplyError(reason=repr(error)) from error

@@ -21,12 +21,14 @@ class Replies(ResponseParserFactory):
 
     def create_parser(self, protocol_name: str) -> Any:
         """The parser of that protocol, which raises nothing but ReplyError."""
-        return _Parser(super().create_parser(protocol_name))
+        return _Parser(super().create_parser(protocol_name), of_objects=protocol_name == "json")
 
 
 class _Parser:
-    def __init__(self, botocores: ResponseParser) -> None:
+    def __init__(self, botocores: ResponseParser, *, of_objects: bool) -> None:
         self._botocores = botocores
+        # Whether each body is a JSON object or empty; of any other text botocore makes an answer without members.
+        self._of_objects = of_objects
 
     def parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:
         status = response["status_code"]
@@ -37,6 +39,9 @@ class _Parser:
             if status < http.HTTPStatus.BAD_REQUEST:
                 raise ReplyError(reason=f"status {status}, {type(error).__name__}: {error}") from error
             return _by_status(status)
+        body = response["body"]
+        if self._of_objects and status < http.HTTPStatus.BAD_REQUEST and body and not body.lstrip().startswith(b"{"):
+            raise ReplyError(reason=f"status {status}, no JSON object: {body[:80]!r}")
         # The second reading of an error is for its own members alone.
         of_error = shape is not None and shape.metadata.get("exception", False)
         if status >= http.HTTPStatus.BAD_REQUEST and not of_error and not _has_code(parsed):

@@ -1,5 +1,7 @@
 """The SQS module against moto."""
 
+from typing import Any
+
 import boto3
 import pytest
 from botocore.stub import Stubber
@@ -7,6 +9,7 @@ from botocore.stub import Stubber
 from novaburst.aws import prompt_sqs_client, sqs_client
 from novaburst.bounds import LONG_POLL_SECONDS
 from novaburst.queues import Queue, QueueAttributesError
+from novaburst.replies import ReplyError
 from novaburst.settings import Settings
 
 
@@ -25,11 +28,52 @@ def test_twenty_five_messages_are_sent_received_and_deleted_in_batches(aws: Sett
 
 
 def test_what_an_answer_does_not_say_was_taken_was_not_sent(aws: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy's page with status 200 comes out of boto3 as an answer without members."""
+    """An empty body with status 200 comes out of boto3 as an answer without members."""
     client = sqs_client()
     queue = Queue(client, aws.request_queue)
     monkeypatch.setattr(client, "send_message_batch", lambda **_: {"ResponseMetadata": {"HTTPStatusCode": 200}})
     assert queue.send([f"m{n}" for n in range(12)]) == list(range(12))
+
+
+@pytest.mark.parametrize("odd", [{}, {"Failed": [None]}, {"Failed": [{}]}, {"Successful": [{"Id": "1"}]}])
+def test_what_an_answer_does_not_say_was_deleted_or_hidden_is_a_failure(
+    aws: Settings, monkeypatch: pytest.MonkeyPatch, odd: dict[str, Any]
+) -> None:
+    client = sqs_client()
+    queue = Queue(client, aws.request_queue)
+    queue.send(["one"])
+    taken = queue.receive(wait_seconds=0)
+    for operation in ("delete_message_batch", "change_message_visibility_batch"):
+        monkeypatch.setattr(client, operation, lambda **_: odd)
+    with pytest.raises(ReplyError):
+        queue.delete(taken)
+    with pytest.raises(ReplyError):
+        queue.set_visibility(taken, 0)
+
+
+@pytest.mark.parametrize("odd", [None, {}, {"MessageId": "m", "Body": "b", "ReceiptHandle": "r"}])
+def test_a_message_in_another_form_is_a_failure(aws: Settings, monkeypatch: pytest.MonkeyPatch, odd: Any) -> None:
+    client = sqs_client()
+    queue = Queue(client, aws.request_queue)
+    monkeypatch.setattr(client, "receive_message", lambda **_: {"Messages": [odd]})
+    with pytest.raises(ReplyError):
+        queue.receive(wait_seconds=0)
+
+
+def test_an_answer_without_the_queues_address_or_with_odd_entries_is_a_failure(
+    aws: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = sqs_client()
+    queue = Queue(client, aws.request_queue)
+    monkeypatch.setattr(client, "send_message_batch", lambda **_: {"Successful": [None]})
+    monkeypatch.setattr(client, "get_queue_attributes", lambda **_: {"Attributes": None})
+    monkeypatch.setattr(client, "get_queue_url", lambda **_: {})
+    with pytest.raises(ReplyError):
+        queue.send(["one"])
+    with pytest.raises(QueueAttributesError):
+        queue.depth()
+    with pytest.raises(ReplyError):
+        Queue(client, aws.request_queue)
 
 
 def test_a_message_given_back_is_received_again_at_once_with_its_count(aws: Settings) -> None:

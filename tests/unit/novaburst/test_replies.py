@@ -81,7 +81,15 @@ def test_a_refusal_in_another_form_is_named_by_its_status(server: Server, body: 
 
 @pytest.mark.parametrize(
     ("service", "body"),
-    [("sqs", "[]"), ("sqs", "null"), ("sqs", "7"), ("lambda", "[]"), ("ec2", PAGE), ("cloudformation", PAGE)],
+    [
+        ("sqs", "[]"),
+        ("sqs", "null"),
+        ("sqs", "7"),
+        ("sqs", PAGE),
+        ("lambda", "[]"),
+        ("ec2", PAGE),
+        ("cloudformation", PAGE),
+    ],
 )
 def test_an_answer_in_another_form_is_no_answer(server: Server, service: str, body: str) -> None:
     server.body = body
