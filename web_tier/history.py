@@ -74,12 +74,14 @@ class History:
 
     def claim(self, now: float, period_seconds: float) -> bool:
         """Whether a period has passed since the last sample, which is then the caller's to take."""
-        due = (now, now - period_seconds)
+        # A sample later than now is of a clock that was ahead: its time is not waited for.
+        begin, end = now - period_seconds, now + period_seconds
         with self._database.reading() as db:
-            if db.execute("SELECT 1 FROM sampling WHERE last > ?", due[1:]).fetchone():
+            if db.execute("SELECT 1 FROM sampling WHERE last > ? AND last <= ?", (begin, end)).fetchone():
                 return False
         with self._database.writing() as db:
-            return db.execute("UPDATE sampling SET last = ? WHERE last <= ?", due).rowcount > 0
+            claimed = db.execute("UPDATE sampling SET last = ? WHERE last <= ? OR last > ?", (now, begin, end))
+            return claimed.rowcount > 0
 
     def enter(self, observation: Observation, plan: Plan, images_a_minute: int) -> None:
         """Keep a sample of what was observed, and the decision if it is a new one."""

@@ -108,6 +108,11 @@ def test_work_that_arrives_on_a_quiet_day_is_sampled_at_the_pace_of_work(history
     assert history.claim(1005.0, 5.0)
 
 
+def test_a_sample_by_a_clock_that_was_ahead_is_not_waited_for(history: History) -> None:
+    assert history.claim(1000.0 + 7200, 60.0)
+    assert [history.claim(now, 60.0) for now in (1000.0, 1001.0)] == [True, False]
+
+
 def test_a_new_burst_begins_at_no_cost() -> None:
     assert spent(replace(REST, spent=3.0), replace(BUSY, at=60.0)) == 0.0
     assert spent(replace(REST, spent=3.0), replace(REST, at=60.0)) == 3.0
