@@ -47,7 +47,11 @@ class Quota:
         key, now = token_mark(token), int(self._clock() * 1_000_000)
         with self._database.noting() as db:
             row = db.execute("SELECT until FROM quotas WHERE token = ? AND kind = ?", (key, kind)).fetchone()
-            until = spend(limit, row[0] if row else 0, amount, now)
+            known = row[0] if row else 0
+            # Requests are never taken beyond their limit: what lies further ahead is of a clock that was ahead.
+            if kind is Kind.REQUESTS and known > now + limit.period:
+                known = 0
+            until = spend(limit, known, amount, now)
             wait = wait_seconds(limit, until, now)
             if beyond or not wait:
                 db.execute("INSERT OR REPLACE INTO quotas VALUES (?, ?, ?)", (key, kind, until))

@@ -49,6 +49,14 @@ def test_the_most_that_one_request_can_bring_is_still_a_number_that_the_store_ho
     assert quota.take(lab, Kind.BYTES, 1) > 86_400
 
 
+def test_requests_counted_by_a_clock_that_was_ahead_are_not_waited_for(database: Database, clock: Clock) -> None:
+    quota, lab = Quota(database, clock=clock), token(per_minute=2)
+    clock.now += 7200
+    assert [quota.take(lab, Kind.REQUESTS, 1) for _ in range(3)] == [0, 0, 30]
+    clock.now -= 7200
+    assert [quota.take(lab, Kind.REQUESTS, 1) for _ in range(3)] == [0, 0, 30]
+
+
 def test_what_is_paid_for_leaves_nothing_behind(database: Database, clock: Clock) -> None:
     quota = Quota(database, clock=clock)
     for number in range(5):
