@@ -75,7 +75,6 @@ class Batches:
             rows = db.execute("SELECT id FROM deleted_images ORDER BY rowid LIMIT ?", (DELETES_AT_ONCE,)).fetchall()
         ids = [row[0] for row in rows]
         if not ids:
-            self._forget(self._clock() - _REMEMBERED_SECONDS)
             return True
         # An object that was classified by reference lies under a key of its owner's and is not touched.
         both = (
@@ -92,7 +91,9 @@ class Batches:
             raise refusal
         return len(ids) < DELETES_AT_ONCE
 
-    def _forget(self, before: float) -> None:
+    def forget(self) -> None:
+        """Remember no longer those deleted batches whose images no worker can answer any more."""
+        before = self._clock() - _REMEMBERED_SECONDS
         with self._database.reading() as db:
             old = db.execute("SELECT 1 FROM deleted_batches WHERE deleted < ? LIMIT 1", (before,)).fetchone()
         if old:

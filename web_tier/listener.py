@@ -159,7 +159,7 @@ def main() -> None:
         start_chore("sweep", sweeper.sweep, _SWEEP_SECONDS, stop),
         start_chore("queueing by reference", lambda: feeder.feed(stop), _FEED_SECONDS, stop),
         start_chore("expiring tickets", lambda: give_up_tickets(store, deployment.skew), _EXPIRY_SECONDS, stop),
-        start_chore("forgetting", lambda: forget(store, settings, deployment.skew), _FORGET_SECONDS, stop),
+        start_chore("forgetting", lambda: forget(store, batches, settings, deployment.skew), _FORGET_SECONDS, stop),
         start_chore("deleting objects", batches.purge, _PURGE_SECONDS, stop),
         start_chore("answering dead letters", dead_letters.answer, _DEAD_LETTER_SECONDS, stop),
     ]
@@ -178,10 +178,13 @@ def give_up_tickets(store: Store, skew: Skew, clock: Callable[[], float] = time.
         expire(store.database, clock())
 
 
-def forget(store: Store, settings: WebSettings, skew: Skew, clock: Callable[[], float] = time.time) -> None:
+def forget(
+    store: Store, batches: Batches, settings: WebSettings, skew: Skew, clock: Callable[[], float] = time.time
+) -> None:
     """Drop what is older than the buckets keep it from the store, unless this machine's clock may be wrong."""
     if skew.surely_right():
         store.forget(clock() - settings.retention_days * _DAY_SECONDS, _FORGET_AT_ONCE)
+        batches.forget()
 
 
 if __name__ == "__main__":

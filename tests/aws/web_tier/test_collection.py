@@ -182,10 +182,10 @@ def test_a_deleted_batch_is_remembered_for_as_long_as_results_are_kept(deploymen
     batches = Batches(store.database, deployment.in_bucket, deployment.out_bucket, clock=lambda: now[0])
     store.add_batch("b", 1.0)
     assert batches.delete("b")
-    batches.purge()
+    batches.forget()
     assert batches.delete("b")
     now[0] += 31 * 86_400
-    batches.purge()
+    batches.forget()
     assert not batches.delete("b")
 
 

@@ -145,20 +145,25 @@ def test_a_clock_that_is_hours_ahead_costs_no_upload(
 
 
 def test_what_is_old_is_given_up_and_forgotten_by_a_clock_that_is_right(
-    client: FlaskClient, batch: str, store: Store, settings: WebSettings
+    client: FlaskClient, batch: str, deployment: Deployment, store: Store, settings: WebSettings
 ) -> None:
+    store.add_batch("gone", 1.0)
+    assert client.delete("/api/v1/batches/gone").status_code == 204
     issue(client, batch, "1.jpg")
     store.record([Result(id="old", batch=batch, name="1.jpg", label="cat", score=1, worker="i-1")], 1.0)
     years_later = time.time() + 1e8
     aws, skew = Answering(), Skew(clock=lambda: years_later)
     skew.watch(aws)
+    batches = Batches(store.database, deployment.in_bucket, deployment.out_bucket, clock=lambda: years_later)
     for right in (False, True):
         aws.answer(years_later if right else time.time())
         give_up_tickets(store, skew, lambda: years_later)
-        forget(store, settings, skew, lambda: years_later)
+        batches.purge()
+        forget(store, batches, settings, skew, lambda: years_later)
         with store.database.reading() as db:
             assert db.execute("SELECT count(*) FROM tickets").fetchone() == (0 if right else 1,)
         assert (store.image("old") is None) == right
+        assert batches.delete("gone") != right
 
 
 def test_nothing_is_completed_into_a_deleted_batch_and_its_uploads_go(
