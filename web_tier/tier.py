@@ -96,7 +96,7 @@ def build(settings: WebSettings) -> Tier:
     intake = Intake(store, deployment.in_bucket, lambda: deployment.quick_in_bucket, sender)
     notifier = Notifier(store)
 
-    attempts = Attempts(store.database)
+    attempts = Attempts(store.database, surely_right=deployment.skew.surely_right)
     tickets = Tickets(store, deployment.in_bucket, sender, settings.max_image_bytes)
 
     def close() -> None:

@@ -40,6 +40,23 @@ def test_a_repeated_upload_makes_no_second_image(client: FlaskClient, deployment
     assert len(list(deployment.in_bucket.keys())) == 2
 
 
+def test_a_key_of_long_ago_is_forgotten_once_aws_agrees_with_the_clock(
+    app: Flask, client: FlaskClient, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with store.database.writing() as db:
+        db.execute("INSERT INTO attempts (key, created, batch, owner, alive) VALUES ('old', 1, 'b', '', 0)")
+
+    def known() -> bool:
+        post(client, *FILES)
+        with store.database.reading() as db:
+            return db.execute("SELECT 1 FROM attempts WHERE key = 'old'").fetchone() is not None
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tier_of(app).deployment.skew, "_clock", lambda: time.time() + 1e8)
+        assert [known(), known()] == [True, True]
+    assert not known()
+
+
 def test_images_stay_in_the_order_of_the_request(client: FlaskClient) -> None:
     reply = post(client, *((f"{number}.jpg", b"x") for number in range(20)))
     view = client.get(reply.json["url"]).json

@@ -203,3 +203,16 @@ def test_a_key_is_forgotten_after_a_day(attempts: Attempts, clock: Clock) -> Non
     clock.now += 86_401
     with attempts.attempt("k") as second:
         assert (second.images, second.batch == first.batch) == (None, False)
+
+
+def test_no_key_is_forgotten_by_a_clock_that_may_be_wrong(database: Database, clock: Clock) -> None:
+    right = [True, False, False]
+    with closing(Attempts(database, clock=clock, surely_right=lambda: right.pop(0))) as attempts:
+        with attempts.attempt("k") as first:
+            first.finish(["a"])
+        clock.now += 86_401
+        with attempts.attempt("other"):
+            pass
+        clock.now -= 86_401
+        with attempts.attempt("k") as second:
+            assert (second.images, second.batch == first.batch) == (["a"], True)
