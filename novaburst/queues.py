@@ -127,7 +127,7 @@ class Queue:
         What SQS failed at by itself is logged only: another time it may well take the same receipt.
 
         Raises:
-            botocore.exceptions.ClientError, ReplyError: one call or more failed, SQS having been asked for all messages.
+            botocore.exceptions.ClientError, ReplyError: a call failed, after all were made.
         """
         expired: list[Received] = []
         failure: ClientError | ReplyError | None = None
