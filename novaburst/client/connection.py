@@ -4,7 +4,8 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -52,7 +53,7 @@ class Body(Protocol):
 
 
 class Connection:
-    """One web tier. Safe to share between threads: each has a session of its own."""
+    """One web tier. Safe to share between threads: each request has a session for itself while it is under way."""
 
     def __init__(
         self,
@@ -72,13 +73,13 @@ class Connection:
         self._on_trouble = on_trouble
         self._quiet_until = 0.0
         self._lock = threading.Lock()
-        self._local = threading.local()
-        self._sessions: list[requests.Session] = []
+        # Those that no request uses now. Not by thread: each submission has threads of its own, which end with it.
+        self._idle: list[requests.Session] = []
 
     def close(self) -> None:
-        """Close the connections of all threads."""
-        while self._sessions:
-            self._sessions.pop().close()
+        """Close the connections that no request uses now."""
+        while self._idle:
+            self._idle.pop().close()
 
     def json(
         self,
@@ -109,7 +110,8 @@ class Connection:
             sent["headers"] = {**headers, **sent.get("headers", {})}
             wanted = None
             try:
-                reply = self._session().request(method, self.url + path, timeout=_TIMEOUT, **sent)
+                with self._session() as session:
+                    reply = session.request(method, self.url + path, timeout=_TIMEOUT, **sent)
                 if reply.status_code not in _NOT_NOW:
                     return self._answer(reply, refusals)
                 wanted = reply.headers.get("Retry-After")
@@ -137,14 +139,18 @@ class Connection:
             self._quiet_until = now + self._patience_seconds
         self._on_trouble(f"{self.url} {said}")
 
-    def _session(self) -> requests.Session:
-        if not hasattr(self._local, "session"):
-            self._local.session = requests.Session()
+    @contextmanager
+    def _session(self) -> Iterator[requests.Session]:
+        try:
+            session = self._idle.pop()
+        except IndexError:
+            session = requests.Session()
             # Without this, a password for this host in ~/.netrc would take the token's place.
-            self._local.session.auth = lambda request: request
-            self._sessions.append(self._local.session)
-        session: requests.Session = self._local.session
-        return session
+            session.auth = lambda request: request
+        try:
+            yield session
+        finally:
+            self._idle.append(session)
 
     def _answer(self, reply: requests.Response, refusals: frozenset[int]) -> dict[str, Any]:
         try:

@@ -1,5 +1,6 @@
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -86,6 +87,13 @@ def test_that_a_request_will_be_repeated_is_told_once_within_the_patience() -> N
         with pytest.raises(ClientError):
             client.scale(None)
     assert len(said) == 1
+
+
+def test_one_submission_after_the_other_uses_the_same_connections(tier: PlayedTier, photos: Path) -> None:
+    with Client(tier.url) as client:
+        for _ in range(20):
+            client.submit([photos / "0" / "000.jpg"])
+    assert tier.connections == 1
 
 
 def test_results_come_page_by_page_each_once(tier: PlayedTier) -> None:
