@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import random
 from typing import Any
@@ -65,6 +66,8 @@ class Uploader:
         self._parallel = parallel
         self._on_file = on_file
         self._stop = threading.Event()
+        # Found, and not in the journal yet: a path that is named twice must not go twice, nor twice in one request.
+        self._found: set[Path] = set()
 
     def run(self, paths: Iterable[Path]) -> None:
         """Send all that the journal does not have; files are looked for no faster than they are sent.
@@ -98,7 +101,7 @@ class Uploader:
         for request, files in self._journal.underway():
             yield lambda request=request, files=files: self._send_again(request, files)  # type: ignore[misc]
         for files in in_requests(self._unsent(paths)):
-            yield lambda files=files: self._send(files)  # type: ignore[misc]
+            yield partial(self._send_found, files)
 
     def _unsent(self, paths: Iterable[Path]) -> Iterator[File]:
         for path in paths:
@@ -107,8 +110,17 @@ class Uploader:
             except OSError as error:
                 self._unreadable(path, error)
                 continue
-            if not self._journal.has(file):
+            known = path.absolute()
+            # In this order: what goes out of the one is in the other by then.
+            if known not in self._found and not self._journal.has(file):
+                self._found.add(known)
                 yield file
+
+    def _send_found(self, files: Sequence[File]) -> None:
+        try:
+            self._send(files)
+        finally:
+            self._found.difference_update(file.path.absolute() for file in files)
 
     def _send_again(self, request: str, files: Sequence[File]) -> None:
         if all(_is_as_it_was(file) for file in files):
@@ -132,6 +144,9 @@ class Uploader:
             arguments, sent = self._prepared(files, stack)
             if not sent:
                 return ()
+            if len(sent) < len(files):
+                # With fewer files it is not the request that had this key: the web tier would refuse it for ever.
+                request = str(uuid.uuid4())
             self._journal.sending(request, sent)
             try:
                 images = self._connection.json(

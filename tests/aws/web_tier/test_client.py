@@ -11,6 +11,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from botocore.exceptions import ClientError as AwsError
@@ -19,7 +20,8 @@ from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from novaburst.cli import main
-from novaburst.client import Client, ClientError
+from novaburst.client import Client, ClientError, Journal
+from novaburst.client.files import File
 from tests.aws.web_tier.conftest import Fleet
 from web_tier.deployment import Deployment
 from web_tier.feeder import Feeder
@@ -174,6 +176,40 @@ def test_a_file_whose_name_is_no_text_is_classified_with_the_others(served: Serv
         ["photos/2.jpg", "tabby"],
         ["photos/caf\ufffd.jpg", "tabby"],
     ]
+
+
+def test_a_file_that_is_named_twice_goes_once_and_its_lost_answer_is_asked_for_again(
+    served: Served, photos: Path, tmp_path: Path
+) -> None:
+    named = ["photos/1.jpg", "photos/*.jpg", str(photos / "photos")]
+    with Journal(tmp_path / "journal") as journal, Client(served.url) as client:
+        _lose_the_answers(client, named, journal)
+        submission = client.submit(named, journal=journal)
+        assert (submission.taken, client.batch(submission.batch).total) == (2, 2)
+
+
+def test_a_request_with_a_file_that_can_be_read_no_more_does_not_keep_the_others(
+    served: Served, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = File.read
+
+    def read(file: File) -> bytes:
+        if file.name == "1.jpg":
+            raise PermissionError(None, "no", str(file.path))
+        return whole(file)
+
+    with Journal(tmp_path / "journal") as journal, Client(served.url) as client:
+        _lose_the_answers(client, ["photos"], journal)
+        monkeypatch.setattr(File, "read", read)
+        submission = client.submit(["photos"], journal=journal)
+        assert (submission.taken, submission.failed) == (1, 1)
+
+
+def _lose_the_answers(client: Client, named: list[str], journal: Journal) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Journal, "answered", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            client.submit(named, journal=journal)
 
 
 def test_the_guides_python_examples_print_each_files_label(served: Served, photos: Path) -> None:
