@@ -99,7 +99,11 @@ class Uploader:
 
     def _jobs(self, paths: Iterable[Path]) -> Iterator[Callable[[], None]]:
         for request, files in self._journal.underway():
-            yield lambda request=request, files=files: self._send_again(request, files)  # type: ignore[misc]
+            if all(_is_as_it_was(file) for file in files):
+                yield partial(self._send, files, request)
+            else:
+                # Another request by now. Forgotten at once, since the walk over the paths leaves out what is known.
+                self._journal.forget(request)
         for files in in_requests(self._unsent(paths)):
             yield partial(self._send_found, files)
 
@@ -121,13 +125,6 @@ class Uploader:
             self._send(files)
         finally:
             self._found.difference_update(file.path.absolute() for file in files)
-
-    def _send_again(self, request: str, files: Sequence[File]) -> None:
-        if all(_is_as_it_was(file) for file in files):
-            self._send(files, request)
-        else:
-            # It cannot be the same request any more; the walk over the paths finds what there is to send.
-            self._journal.forget(request)
 
     def _send(self, files: Sequence[File], request: str | None = None) -> None:
         """Send files, and once more those that a request left over; enter each answer."""

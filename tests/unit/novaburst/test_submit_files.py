@@ -2,11 +2,13 @@
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from novaburst.client import Client, Journal, Taken
+from novaburst.client.files import File
 from tests.unit.novaburst.conftest import PlayedTier
 from tests.unit.novaburst.submitting import command, journals, submit
 
@@ -132,3 +134,21 @@ def test_a_folder_that_can_be_read_by_now_is_no_failure_any_more(tier: PlayedTie
         journal.begin(client.open_batch())
         journal.unreadable(photos / "0", "unreadable_file", "Permission denied")
         assert client.submit([photos], journal=journal).failed == 0
+
+
+def test_what_shared_a_lost_request_with_a_file_that_has_changed_since_goes_as_well(
+    tier: PlayedTier, photos: Path
+) -> None:
+    first, changed, neighbour = (photos / "0" / name for name in ("000.jpg", "004.jpg", "008.jpg"))
+
+    def slow(number: int) -> None:
+        time.sleep(0.5 if number == 1 else 0)
+
+    tier.fault = slow
+    with Client(tier.url) as client, Journal() as journal:
+        journal.begin(client.open_batch())
+        journal.sending("a", [File.at(first)])
+        journal.sending("b", [File.at(changed), File.at(neighbour)])
+        changed.write_bytes(b"another picture")
+        client.submit([first, changed, neighbour], journal=journal, parallel=1)
+    assert tier.names == ["000.jpg", "004.jpg", "008.jpg"]
