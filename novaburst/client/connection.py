@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -69,6 +70,7 @@ class Connection:
         """
         self.url = address(url)
         self._authorization = bearer(token)
+        self._proxies = _proxies(self.url)
         self._patience_seconds = patience_seconds
         self._on_trouble = on_trouble
         self._quiet_until = 0.0
@@ -111,7 +113,7 @@ class Connection:
             wanted = None
             try:
                 with self._session() as session:
-                    reply = session.request(method, self.url + path, timeout=_TIMEOUT, **sent)
+                    reply = session.request(method, self.url + path, timeout=_TIMEOUT, proxies=self._proxies, **sent)
                 if reply.status_code not in _NOT_NOW:
                     return self._answer(reply, refusals)
                 wanted = reply.headers.get("Retry-After")
@@ -184,6 +186,16 @@ def address(given: str) -> str:
     if not fits:
         raise ClientError(f"{given!r} is no address of a web tier: give it as http://HOST:PORT")
     return given.rstrip("/")
+
+
+def _proxies(url: str) -> dict[str, str]:
+    """What `requests` is to know of proxies beside the environment: none can reach this machine's own loopback."""
+    host = urlsplit(url).hostname or ""
+    try:
+        own = ip_address(host).is_loopback
+    except ValueError:
+        own = host == "localhost" or host.endswith(".localhost")
+    return {"no_proxy": host} if own else {}
 
 
 def bearer(token: str | None) -> dict[str, str]:

@@ -78,6 +78,20 @@ def test_what_no_time_can_mend_is_said_at_once(monkeypatch: pytest.MonkeyPatch) 
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_web_tier_on_this_machine_is_asked_without_a_proxy_and_another_one_with_it(
+    tier: PlayedTier, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", tier.url)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    with Client(tier.url.replace("127.0.0.1", host), patience_seconds=1) as client:
+        assert client.open_batch() == "batch-1"
+    monkeypatch.setenv("http_proxy", tier.url)
+    # A proxy is asked for a whole address, whose path this one looks at.
+    with Client("http://192.0.2.1", patience_seconds=1) as client:
+        assert client.open_batch() == "batch-2"
+
+
 def test_that_a_request_will_be_repeated_is_told_once_within_the_patience() -> None:
     said: list[str] = []
     with Client("http://127.0.0.1:1", patience_seconds=1.5, on_trouble=said.append) as client:
