@@ -4,11 +4,12 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from novaburst.aws import prompt_sqs_client, sqs_client
 from novaburst.bounds import LONG_POLL_SECONDS
-from novaburst.queues import Queue, QueueAttributesError
+from novaburst.queues import Queue, QueueAttributesError, Received
 from novaburst.replies import ReplyError
 from novaburst.settings import Settings
 
@@ -102,6 +103,34 @@ def test_an_expired_receipt_is_returned_and_harms_no_other(aws: Settings) -> Non
     assert queue.set_visibility([first, second], 30) == [first]
 
 
+def test_a_failure_of_sqs_is_no_expired_receipt(aws: Settings) -> None:
+    client = boto3.client("sqs")
+    queue = Queue(client, aws.request_queue)
+    with Stubber(client) as stub:
+        failed = [
+            {"Id": "0", "SenderFault": False, "Code": "InternalError"},
+            {"Id": "1", "SenderFault": True, "Code": "ReceiptHandleIsInvalid"},
+        ]
+        stub.add_response("change_message_visibility_batch", {"Successful": [], "Failed": failed})
+        assert queue.set_visibility(received(2), 30) == received(2)[1:]
+
+
+def test_a_throttled_call_keeps_no_other_message_from_being_hidden(aws: Settings) -> None:
+    client = boto3.client("sqs")
+    queue = Queue(client, aws.request_queue)
+    with Stubber(client) as stub:
+        stub.add_client_error("change_message_visibility_batch", "RequestThrottled", http_status_code=403)
+        for _ in range(2):
+            stub.add_response("change_message_visibility_batch", {"Successful": [], "Failed": []})
+        with pytest.raises(ClientError, match="RequestThrottled"):
+            queue.set_visibility(received(25), 30)
+        stub.assert_no_pending_responses()
+
+
+def received(number: int) -> list[Received]:
+    return [Received(f"m{n}", "{}", f"receipt {n}", 1, 0) for n in range(number)]
+
+
 def test_a_count_that_sqs_leaves_out_is_an_error_and_not_zero(aws: Settings) -> None:
     client = boto3.client("sqs")
     queue = Queue(client, aws.request_queue)
@@ -109,17 +138,6 @@ def test_a_count_that_sqs_leaves_out_is_an_error_and_not_zero(aws: Settings) -> 
         stub.add_response("get_queue_attributes", {"Attributes": {"ApproximateNumberOfMessages": "0"}})
         with pytest.raises(QueueAttributesError, match="NotVisible"):
             queue.depth()
-
-
-def test_a_message_that_sqs_itself_fails_with_is_not_taken_for_one_with_an_expired_receipt(aws: Settings) -> None:
-    client = boto3.client("sqs")
-    queue = Queue(client, aws.request_queue)
-    queue.send(["one", "two"])
-    taken = queue.receive(wait_seconds=0)
-    passing = {"Id": "1", "SenderFault": False, "Code": "InternalError"}
-    with Stubber(client) as stub:
-        stub.add_response("change_message_visibility_batch", {"Successful": [{"Id": "0"}], "Failed": [passing]})
-        assert queue.set_visibility(taken, 30) == []
 
 
 def test_a_client_that_people_wait_for_gives_up_within_20_seconds(aws: Settings) -> None:
