@@ -8,7 +8,7 @@ Every kind of image has one treatment. What it is, its bytes say and never its n
     EXIF orientation, any format        applied; broken EXIF is ignored
     palette, grey, bilevel              to RGB
     alpha, transparent colours          on white
-    grey of 12 and 16 bits (PNG, TIFF)  scaled to 8 bits
+    grey of 12 and 16 bits (PNG, TIFF)  scaled to 8 bits; turned where the least value is white
     16-bit colour (PNG)                 its high bytes
     32-bit and float grey (TIFF)        stretched from its own range; what is not finite counts as 0
     interlaced PNG                      as any other
@@ -29,6 +29,7 @@ import struct
 import warnings
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pillow_heif
@@ -163,9 +164,9 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode.startswith("I;16"):
-        return _grey(np.asarray(image).astype(np.float32) * (255 / _white(image)))
+        return _grey(np.asarray(image).astype(np.float32) * (255 / _white(image)), image)
     if image.mode in ("I", "F"):
-        return _grey(_stretched(np.asarray(image)))
+        return _grey(_stretched(_samples(image)), image)
     if image.has_transparency_data:
         return _on_white(image.convert("RGBA"))
     return image.convert("RGB")
@@ -173,22 +174,31 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 def _white(image: Image.Image) -> int:
     """The largest value that a sample of grey can have: Pillow leaves those of a TIFF of 12 bits as they are."""
-    bits = (
-        image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (16,))[0]
-        if isinstance(image, TiffImagePlugin.TiffImageFile)
-        else 16
-    )
-    return int(2**bits - 1)
+    return int(2 ** _tiff(image, TiffImagePlugin.BITSPERSAMPLE, (16,))[0] - 1)
 
 
-def _stretched(values: "np.ndarray[tuple[int, ...], np.dtype[np.int32 | np.float32]]") -> np.ndarray:
+def _samples(image: Image.Image) -> np.ndarray:
+    samples = np.asarray(image)
+    # Pillow has no 32 bits without a sign: their upper half would come out darker than black.
+    unsigned = image.mode == "I" and _tiff(image, TiffImagePlugin.SAMPLEFORMAT, (1,))[0] == 1
+    return samples.view(np.uint32) if unsigned and isinstance(image, TiffImagePlugin.TiffImageFile) else samples
+
+
+def _tiff(image: Image.Image, tag: int, default: Any) -> Any:
+    """A tag's value in a TIFF; the default in one that leaves it out, and in what is none."""
+    return image.tag_v2.get(tag, default) if isinstance(image, TiffImagePlugin.TiffImageFile) else default
+
+
+def _stretched(values: np.ndarray) -> np.ndarray:
     finite = np.where(np.isfinite(values), values, 0).astype(np.float64)
     low, high = float(finite.min()), float(finite.max())
     return (finite - low) * (255 / (high - low)) if high > low else np.zeros(finite.shape)
 
 
-def _grey(values: np.ndarray) -> Image.Image:
-    return Image.fromarray((values + 0.5).astype(np.uint8)).convert("RGB")
+def _grey(values: np.ndarray, source: Image.Image) -> Image.Image:
+    # TIFF 6.0, PhotometricInterpretation 0: the least value is white. Pillow sees to that up to 8 bits.
+    upright = 255 - values if _tiff(source, TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, 1) == 0 else values
+    return Image.fromarray((upright + 0.5).astype(np.uint8)).convert("RGB")
 
 
 def _on_white(image: Image.Image) -> Image.Image:

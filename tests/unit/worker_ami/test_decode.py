@@ -131,11 +131,27 @@ def test_sixteen_bit_grey_is_scaled_not_clipped_to_white(format: str) -> None:
 
 def test_grey_of_twelve_bits_is_scaled_as_well() -> None:
     # Two samples of 0x800 in three bytes. Pillow does not write such files, which microscopes do.
-    data = bytes([0x80, 0x08, 0x00]) * (40 * 30 // 2)
-    fields = {256: 40, 257: 30, 258: 12, 259: 1, 262: 1, 273: 8 + 2 + 12 * 9 + 4, 277: 1, 278: 30, 279: len(data)}
+    assert centre(read(tiff(12, bytes([0x80, 0x08, 0x00]) * (40 * 30 // 2)))) == (128, 128, 128)
+
+
+def test_grey_whose_least_value_is_white_is_turned_whatever_its_depth() -> None:
+    assert centre(read(tiff(8, b"\x40" * 1200, photometric=0))) == (191, 191, 191)
+    assert centre(read(tiff(16, b"\x40\x40" * 1200, photometric=0))) == (191, 191, 191)
+
+
+def test_grey_of_32_bits_without_a_sign_has_its_upper_half_above_its_lower() -> None:
+    ramp = np.linspace(0, 2**32 - 1, 1200).astype("<u4")
+    grey = np.asarray(read(tiff(32, ramp.tobytes())))[..., 0].ravel().astype(int)
+    assert (grey[0], grey[-1]) == (0, 255)
+    assert (np.diff(grey) >= 0).all()
+
+
+def tiff(bits: int, data: bytes, *, photometric: int = 1) -> bytes:
+    """Grey of 40 x 30 without a sign, as the kinds of TIFF that Pillow does not write."""
+    fields = {256: 40, 257: 30, 258: bits, 259: 1, 262: photometric}
+    fields |= {273: 8 + 2 + 12 * 9 + 4, 277: 1, 278: 30, 279: len(data)}
     directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in fields.items())
-    file = b"II*\0" + struct.pack("<IH", 8, len(fields)) + directory + bytes(4) + data
-    assert centre(read(file)) == (128, 128, 128)
+    return b"II*\0" + struct.pack("<IH", 8, len(fields)) + directory + bytes(4) + data
 
 
 def test_grey_of_32_bits_or_of_floats_is_stretched_from_its_own_range() -> None:
