@@ -17,7 +17,7 @@ from types import FrameType
 import requests
 
 from infra.deploy import deploy as deploy_resources
-from local_cloud import lambda_deployment
+from local_cloud import aws_environment, lambda_deployment
 from local_cloud.children import Child, stop_together, wait_until_exit_or
 from local_cloud.preflight import claim_state, free_port, require_free_port, require_memory
 from local_cloud.processes import Spawner
@@ -28,7 +28,6 @@ from novaburst.commands.scale import LOCAL_TOKEN
 log = logging.getLogger(__name__)
 
 PROJECT = Path(__file__).resolve().parent.parent
-REGION = "us-east-1"
 MODEL = "efficientnet_lite0"
 # How long a part may take to come up or to bake, in seconds.
 _START_SECONDS = 60
@@ -110,8 +109,8 @@ class LocalCloud:
         options = self._options
         command = [*options.aws_command, "--port", self._endpoint.rsplit(":", 1)[1]]
         command += ["--state", str(options.state / "aws"), "--boot-seconds", str(options.boot_seconds)]
-        command += ["--model", str(self._model_folder), "--region", REGION]
-        os.environ.update(self._aws_environment())
+        command += ["--model", str(self._model_folder), "--region", aws_environment.REGION]
+        aws_environment.turn(os.environ, self._endpoint)
         self._leave_aws_environment()
         self._embedded = self._child("embedded AWS", command, os.environ)
         self._embedded.start()
@@ -193,8 +192,8 @@ class LocalCloud:
 
     def _leave_aws_environment(self) -> None:
         """What a shell needs for commands that speak to AWS, such as `novaburst dlq`, to mean the embedded one."""
-        variables = {**self._aws_environment(), "NOVABURST_PREFIX": self._options.prefix}
-        self._aws_file.write_text("".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items()))
+        more = {"NOVABURST_PREFIX": self._options.prefix}
+        self._aws_file.write_text(aws_environment.lines(self._endpoint, more))
 
     def _scale_command(self) -> str:
         words = ["novaburst", "scale", "--workers", "1"]
@@ -226,16 +225,6 @@ class LocalCloud:
         self._aws_file.unlink(missing_ok=True)
         if self._embedded is not None:
             self._say("stopped: nothing that was started is running")
-
-    def _aws_environment(self) -> dict[str, str]:
-        return {
-            "AWS_ENDPOINT_URL": self._endpoint,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        }
 
     def _child(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Child:
         log_file = self._options.state / "logs" / f"{name.replace(' ', '-').lower()}.log"

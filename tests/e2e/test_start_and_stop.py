@@ -10,6 +10,15 @@ import requests
 from tests.e2e.cloud import NOVABURST, Cloud, free_port, started, until
 from tests.photos import larger_photos
 
+# What the shell of somebody with another AWS, behind a proxy, may hold.
+ELSEWHERE = {
+    "AWS_PROFILE": "work",
+    "AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:1",
+    "AWS_SESSION_TOKEN": "token",
+    "HTTP_PROXY": "http://127.0.0.1:1",
+    "http_proxy": "http://127.0.0.1:1",
+}
+
 
 def refused(*options: str) -> str:
     finished = subprocess.run(
@@ -35,13 +44,13 @@ def test_a_second_start_on_the_same_state_folder_is_said_in_one_line(cloud: Clou
 def test_commands_that_speak_to_aws_are_told_of_the_embedded_one(cloud: Cloud) -> None:
     listed = f"set -a; . {cloud.state}/aws.env; {NOVABURST} dlq list"
     assert f". {cloud.state}/aws.env" in cloud.wait_for_line("its AWS", 10)
-    bare = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path.cwd())}
+    bare = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path.cwd()), **ELSEWHERE}
     said = subprocess.run(["sh", "-c", listed], capture_output=True, text=True, check=False, timeout=60, env=bare)
     assert "the dead-letter queue has nothing to show" in said.stdout, said.stderr
 
 
 def test_ctrl_c_ends_every_process_and_closes_every_port(tmp_path: Path) -> None:
-    with started(tmp_path, "--boot-seconds", "0", "--idle-seconds", "60") as cloud:
+    with started(tmp_path, "--boot-seconds", "0", "--idle-seconds", "60", environment=ELSEWHERE) as cloud:
         file = larger_photos()["daisy"]
         with file.open("rb") as content:
             url = f"{cloud.url}/api/v1/upload?wait=60"
