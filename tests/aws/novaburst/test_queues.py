@@ -120,8 +120,9 @@ def test_a_throttled_call_keeps_no_other_message_from_being_hidden(aws: Settings
     queue = Queue(client, aws.request_queue)
     with Stubber(client) as stub:
         stub.add_client_error("change_message_visibility_batch", "RequestThrottled", http_status_code=403)
-        for _ in range(2):
-            stub.add_response("change_message_visibility_batch", {"Successful": [], "Failed": []})
+        for count in (10, 5):
+            done = [{"Id": str(number)} for number in range(count)]
+            stub.add_response("change_message_visibility_batch", {"Successful": done, "Failed": []})
         with pytest.raises(ClientError, match="RequestThrottled"):
             queue.set_visibility(received(25), 30)
         stub.assert_no_pending_responses()
