@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import click
 import pytest
 from click.testing import CliRunner
@@ -27,7 +28,7 @@ from novaburst.commands.answers import Tally, print_csv, print_json, print_table
 from novaburst.commands.view import Snapshot, Trend, as_line, as_panel
 from novaburst.control_characters import CONTROLS, visible
 from novaburst.terminal import Console, say
-from web_tier import gunicorn_config
+from web_tier import clients, gunicorn_config
 from web_tier.logs import LineFormatter
 from web_tier.names import display_name
 from worker_ami.worker.logs import JsonFormatter
@@ -97,7 +98,10 @@ def test_an_errors_words_in_a_traceback_cannot_begin_a_line_of_the_log(logged: L
     assert commands_in(out.getvalue()) == []
 
 
-def test_gunicorns_own_log_is_written_by_the_same_rule() -> None:
+def test_gunicorns_own_log_is_written_by_the_same_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What a master makes for its processes is no other test's.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    monkeypatch.setattr(clients, "_inherited", [])
     log = Logger(Config())
     try:
         gunicorn_config.on_starting(SimpleNamespace(log=log))
