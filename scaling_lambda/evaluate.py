@@ -9,7 +9,7 @@ from scaling_lambda.clock import Clock
 from scaling_lambda.fleet import Observation
 from scaling_lambda.launch import Launcher, retry_no_shortage
 from scaling_lambda.observe import Observer
-from scaling_lambda.policy import Plan, decide, may_send_away, priced, still_right
+from scaling_lambda.policy import Plan, decide, depends_on_minutes, priced, still_right
 from scaling_lambda.settings import Settings
 from scaling_lambda.traffic import Traffic
 
@@ -64,7 +64,7 @@ class Evaluator:
     def plan(self, at_least: int = 0) -> tuple[Observation, Plan]:
         """What would be done now, with a minimum of `at_least` for this once. Nothing is changed."""
         observation, limits = self._observer.observe(self._clock.now()), self._settings.limits.at_least(at_least)
-        if may_send_away(observation, limits):
+        if depends_on_minutes(observation, limits):
             observation = replace(observation, minutes=self._traffic.minutes(observation.at))
         return observation, decide(observation, limits)
 

@@ -149,6 +149,8 @@ class Minute:
     # Images that were queued in it, and the most that were visible and in flight.
     sent: int
     backlog: int
+    # Images whose messages were deleted in it, which is the end of each answer, of an error's too; None is unknown.
+    deleted: int | None = None
 
 
 @dataclass(frozen=True)

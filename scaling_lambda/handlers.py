@@ -32,9 +32,9 @@ Handler = Callable[[Callable[..., Any]], Callable[..., Any]]
 _CLIENTS = Config(
     connect_timeout=3, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4}, tcp_keepalive=True
 )
-# An evaluation goes on without metrics, so it does not wait long for them.
+# An evaluation goes on without metrics, so it does not wait long for them: a launch may come after them.
 _METRICS = _CLIENTS.merge(
-    Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
+    Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
 )
 
 
@@ -52,8 +52,8 @@ def _evaluate(trigger: str, at_least: int = 0, woken_at: datetime | None = None)
         # Raised again, so that Lambda counts it; the next trigger looks afresh.
         log.exception("evaluation failed", trigger=trigger, fleet=settings.prefix)
         raise
-    # A failed item is worth a warning, a short capacity or a reached maximum is not.
-    say = log.warning if report.outcome.failures else log.info
+    # A failed item and the brake are worth a warning, a short capacity or a reached maximum is not.
+    say = log.warning if report.outcome.failures or report.plan.braked else log.info
     say("evaluation", trigger=trigger, fleet=settings.prefix, **report.to_dict())
     emit(report, settings.prefix, woken_at, clock.now())
     return report

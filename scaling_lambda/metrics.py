@@ -10,6 +10,7 @@ from scaling_lambda.fleet import State
 
 NAMESPACE = "Novaburst"
 COST = "CostPerHour"
+BRAKED = "Braked"
 SECONDS_TO_LAUNCH = "SecondsToLaunch"
 # Written at every evaluation.
 COUNTS: Mapping[str, Callable[[Report], int]] = {
@@ -49,6 +50,9 @@ def emit(report: Report, fleet: str, woken_at: datetime | None, now: datetime) -
         metrics.add_metric(name, MetricUnit.Count, count(report))
     if report.plan.cost_per_hour.active is not None:
         metrics.add_metric(COST, MetricUnit.NoUnit, report.plan.cost_per_hour.active)
+    # Only while there is something to tell: metrics are paid for by the hour in which they are written.
+    if report.plan.braked:
+        metrics.add_metric(BRAKED, MetricUnit.Count, report.plan.braked)
     if woken_at is not None and (report.outcome.launched or report.outcome.started):
         metrics.add_metric(SECONDS_TO_LAUNCH, MetricUnit.Seconds, max(0.0, (now - woken_at).total_seconds()))
     metrics.flush_metrics()

@@ -5,6 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Self
 
+from scaling_lambda.brake import brake, can_brake
 from scaling_lambda.cost import Cost, Prices
 from scaling_lambda.departure import can_spare, departures
 from scaling_lambda.fleet import Action, Counts, Fault, Instance, Observation, State
@@ -41,12 +42,15 @@ class Limits:
     idle_confirm_after: timedelta
     max_age: timedelta
     policy: Policy = Policy.PROPORTIONAL
+    # What a person asks for at this once. The brake does not keep it from them.
+    asked: int = 0
     reserve: Reserve = field(default_factory=Reserve)
     prices: Prices = field(default_factory=Prices)
 
     def at_least(self, workers: int) -> Self:
         """The same limits with a minimum of `workers`, as far as the maximum allows."""
-        return replace(self, minimum=min(max(self.minimum, workers), self.maximum))
+        minimum = min(max(self.minimum, workers), self.maximum)
+        return replace(self, minimum=minimum, asked=min(workers, self.maximum))
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class Plan:
     leaving: int = 0
     # New instances that are missing still, since none may be launched for some seconds.
     held: int = 0
+    # Those that are missing still, since the brake keeps them back.
+    braked: int = 0
     # Instances that stand by, stopped; for each that does not start, another one is launched.
     start: tuple[Action, ...] = ()
     terminate: tuple[Action, ...] = ()
@@ -86,12 +92,17 @@ def decide(observation: Observation, limits: Limits) -> Plan:
     Capacity is everything that is pending or running, including what this plan terminates: a replacement is launched
     by a later evaluation, once the instance is seen to be gone, so a failed termination never passes the maximum.
     Those that are leaving are replaced at once if they are wanted, as far as the maximum allows, to which they count.
+    The brake keeps back what is missing; it ends nobody.
     """
     active, have, maximum = observation.active, len(observation.capacity), min(limits.maximum, HARD_MAXIMUM)
-    desired, want = _wanted(observation, limits)
+    desired, wanted = _wanted(observation, limits)
+    braked = brake(observation) if wanted > have else None
+    want = wanted if braked is None else min(wanted, max(1, limits.asked))
+    # Between two tries nothing is added but what a person asks for.
+    aim = min(want, limits.asked) if braked is not None and braked.waiting else want
     room = max(0, maximum - len(active))
     # On a view that lacks instances nothing is added: another evaluation's launch would be made twice.
-    lacking, ready = min(room, max(0, want - have)) if observation.complete else 0, startable(observation)
+    lacking, ready = min(room, max(0, aim - have)) if observation.complete else 0, startable(observation)
     start = tuple(Action(i.id, "it stands by, which is sooner than a new one") for i in ready[:lacking])
     starting = {action.instance for action in start}
     missing = lacking - len(start)
@@ -109,7 +120,10 @@ def decide(observation: Observation, limits: Limits) -> Plan:
         leaving=len(active) - have,
         launch=launch,
         held=missing - launch,
-        reason=_reason(observation, limits, desired, want) + _held(missing - launch),
+        braked=max(0, wanted - max(aim, have)),
+        reason=_reason(observation, limits, desired, wanted)
+        + _held(missing - launch)
+        + (f"; {braked}" if braked else ""),
         start=start,
         terminate=tuple(terminate),
         mark=tuple(action for action in mark if action.instance not in ending),
@@ -118,7 +132,7 @@ def decide(observation: Observation, limits: Limits) -> Plan:
         stand_down=tuple(stand_down),
         keep_warm=tuple(keep_warm),
         let_cool=tuple(let_cool),
-        leave=() if ending else _departures(observation, limits, want),
+        leave=() if ending else _departures(observation, limits, wanted),
     )
     return priced(plan, observation, limits.prices)
 
@@ -133,8 +147,18 @@ def priced(plan: Plan, observation: Observation, prices: Prices) -> Plan:
     return replace(plan, cost_per_hour=Cost(prices.total(active), prices.total([*planned, *[None] * plan.launch])))
 
 
-def may_send_away(observation: Observation, limits: Limits) -> bool:
+def depends_on_minutes(observation: Observation, limits: Limits) -> bool:
     """Whether the queue's last minutes could change the plan: whether it is worth while to ask for them."""
+    return may_send_away(observation, limits) or may_brake(observation, limits)
+
+
+def may_brake(observation: Observation, limits: Limits) -> bool:
+    """Whether the minutes could keep back a launch."""
+    return _wanted(observation, limits)[1] > len(observation.capacity) and can_brake(observation)
+
+
+def may_send_away(observation: Observation, limits: Limits) -> bool:
+    """Whether the minutes could send somebody away."""
     return limits.policy is Policy.PROPORTIONAL and can_spare(observation, _wanted(observation, limits)[1])
 
 

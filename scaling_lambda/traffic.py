@@ -1,4 +1,4 @@
-"""The request queue's last minutes, as CloudWatch has them: what came, and how much waited or was in flight."""
+"""The request queue's last minutes, as CloudWatch has them: what came and went, and what waited or was in flight."""
 
 import logging
 import math
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scaling_lambda.departure import LATEST, MINUTE, WINDOW
+from scaling_lambda.brake import LONG
+from scaling_lambda.departure import LATEST, MINUTE
 from scaling_lambda.fleet import Minute
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ _SERIES = {
     "sent": ("NumberOfMessagesSent", "Sum"),
     "visible": ("ApproximateNumberOfMessagesVisible", "Maximum"),
     "in_flight": ("ApproximateNumberOfMessagesNotVisible", "Maximum"),
+    "deleted": ("NumberOfMessagesDeleted", "Sum"),
 }
 
 
@@ -32,21 +34,25 @@ class Traffic:
         self._minutes: tuple[Minute, ...] = ()
 
     def minutes(self, now: datetime) -> tuple[Minute, ...]:
-        """The last minutes of which all is known, in order; none where CloudWatch does not say, which is logged."""
+        """The last minutes of which all is known, in order; none where CloudWatch does not say, which is logged.
+
+        What was deleted may be missing: the departures do without it.
+        """
         if self._asked_at is None or now - self._asked_at >= MINUTE:
             self._asked_at = now
             try:
                 self._minutes = self._ask(now)
             # An answer of another form must not keep the fleet from the rest of its evaluation.
             except (ClientError, BotoCoreError, KeyError, ValueError) as error:
-                log.warning("%s: no metrics, so no worker is sent away: %r", self._queue, error)
+                log.warning("%s: no metrics, so no worker is sent away and no launch braked: %r", self._queue, error)
                 self._minutes = ()
         return self._minutes
 
     def _ask(self, now: datetime) -> tuple[Minute, ...]:
         answer = self._cloudwatch.get_metric_data(
             MetricDataQueries=[self._query(series, *what) for series, what in _SERIES.items()],
-            StartTime=_floor(now) - WINDOW * MINUTE - LATEST,
+            # Metrics are paid for, not their minutes.
+            StartTime=_floor(now) - LONG - LATEST,
             EndTime=now,
             ScanBy="TimestampAscending",
         )
@@ -54,9 +60,14 @@ class Traffic:
             found["Id"]: dict(zip(found["Timestamps"], found["Values"], strict=True))
             for found in answer["MetricDataResults"]
         }
-        sent, visible, in_flight = (series.get(name, {}) for name in _SERIES)
+        sent, visible, in_flight, deleted = (series.get(name, {}) for name in _SERIES)
         return tuple(
-            Minute(start, math.ceil(sent[start]), math.ceil(visible[start] + in_flight[start]))
+            Minute(
+                start,
+                math.ceil(sent[start]),
+                math.ceil(visible[start] + in_flight[start]),
+                math.ceil(deleted[start]) if start in deleted else None,
+            )
             for start in sorted(sent.keys() & visible.keys() & in_flight.keys())
         )
 

@@ -13,6 +13,7 @@ _METRICS = {
     "NumberOfMessagesSent": lambda minute: minute.sent,
     "ApproximateNumberOfMessagesVisible": lambda minute: minute.visible,
     "ApproximateNumberOfMessagesNotVisible": lambda minute: minute.in_flight,
+    "NumberOfMessagesDeleted": lambda minute: minute.deleted,
 }
 
 

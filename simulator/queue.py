@@ -7,17 +7,18 @@ from dataclasses import dataclass, field
 Cohort = tuple[float, int]
 
 _MINUTE = 60.0
-# How many of the last minutes are kept.
-_MINUTES = 15
+# How many of the last minutes are kept: those that the Lambda asks for, and some.
+_MINUTES = 40
 
 
 @dataclass
 class Minute:
-    """How many images came in it, and the most that were visible and in flight."""
+    """How many images came in it and were answered, and the most that were visible and in flight."""
 
     sent: int
     visible: int
     in_flight: int
+    deleted: int = 0
 
 
 @dataclass
@@ -61,6 +62,7 @@ class Queue:
         """So many of those in flight are answered."""
         self.in_flight -= count
         self._changed(now)
+        self._minutes[int(now // _MINUTE)].deleted += count
 
     def give_back(self, now: float, cohorts: list[Cohort]) -> None:
         """Images in flight are visible again, before those that came later."""

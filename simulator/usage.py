@@ -45,9 +45,9 @@ class Minute:
     seconds: float = float(WATCH_SECONDS)
     # The web tier's samples of the fleet (web_tier.sampler).
     sqs: float = 12.0
-    # Three metrics of the queue, asked for by the Lambda and by each process of the web tier when there may be workers
-    # too many (scaling_lambda.traffic).
-    metric_reads: float = 9.0
+    # Four metrics of the queue, asked for by the Lambda and by each process of the web tier when there may be workers
+    # too many, or launches in vain (scaling_lambda.traffic).
+    metric_reads: float = 12.0
 
 
 @dataclass(frozen=True)

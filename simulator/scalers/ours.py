@@ -11,7 +11,7 @@ from scaling_lambda.evaluate import Report
 from scaling_lambda.fleet import VIEW_SETTLES, Observation
 from scaling_lambda.launch import Launcher, Places
 from scaling_lambda.observe import Observer
-from scaling_lambda.policy import Limits, Policy, decide, may_send_away, still_right
+from scaling_lambda.policy import Limits, Policy, decide, depends_on_minutes, still_right
 from scaling_lambda.settings import BOOT_GRACE_SECONDS, IDLE_CONFIRM_SECONDS, IDLE_MARGIN_SECONDS
 from scaling_lambda.traffic import Traffic
 from scaling_lambda.watch import SOON_SECONDS, has_work, is_missing_work
@@ -113,7 +113,7 @@ class Lambda:
         site.ec2.lag = site.random.uniform(0, site.world.read_lag)
         counts = site.counts()
         observation = Observation(site.ec2.moment(), counts, self._observer.instances())
-        if may_send_away(observation, self._limits):
+        if depends_on_minutes(observation, self._limits):
             observation = replace(observation, minutes=self._traffic.minutes(observation.at))
         plan = decide(observation, self._limits)
         yield site.env.timeout(_EVALUATION_SECONDS)

@@ -79,12 +79,16 @@ def cloudwatch(aws: Settings, session: boto3.Session) -> Any:
 def publish(aws: Settings, cloudwatch: Any) -> Callable[..., None]:
     """Publish a minute of the request queue's metrics, as SQS does."""
 
-    def published(start: datetime, *, sent: int, visible: int = 0, in_flight: int = 0) -> None:
+    def published(
+        start: datetime, *, sent: int, visible: int = 0, in_flight: int = 0, deleted: int | None = None
+    ) -> None:
         counts = {
             "NumberOfMessagesSent": sent,
             "ApproximateNumberOfMessagesVisible": visible,
             "ApproximateNumberOfMessagesNotVisible": in_flight,
         }
+        if deleted is not None:
+            counts["NumberOfMessagesDeleted"] = deleted
         dimensions = [{"Name": "QueueName", "Value": aws.request_queue}]
         data = [
             {"MetricName": name, "Dimensions": dimensions, "Timestamp": start, "Value": count, "Unit": "Count"}

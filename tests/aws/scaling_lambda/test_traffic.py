@@ -57,15 +57,16 @@ def leaving(ec2: Any) -> set[str]:
     return {instance["InstanceId"] for reservation in found["Reservations"] for instance in reservation["Instances"]}
 
 
-def test_the_last_minutes_are_those_of_which_all_three_metrics_are_there(
+def test_the_last_minutes_are_those_of_which_what_came_waited_and_was_in_flight_is_known(
     aws: SharedSettings, cloudwatch: Any, traffic: Traffic, publish: Publish, clock: Any
 ) -> None:
     present = minute_of(clock.now())
     publish(present - 3 * MINUTE, sent=7, visible=4, in_flight=2)
     # Several values in a minute: what was sent adds up, of what waits the most counts.
     publish(present - 3 * MINUTE + MINUTE / 2, sent=5, visible=1, in_flight=3)
-    publish(present - 2 * MINUTE, sent=1)
-    publish(present - 30 * MINUTE, sent=1000, visible=1000)
+    # What was deleted may be missing.
+    publish(present - 2 * MINUTE, sent=1, deleted=5)
+    publish(present - 40 * MINUTE, sent=1000, visible=1000)
     cloudwatch.put_metric_data(
         Namespace="AWS/SQS",
         MetricData=[
@@ -80,7 +81,7 @@ def test_the_last_minutes_are_those_of_which_all_three_metrics_are_there(
     )
     assert traffic.minutes(clock.now()) == (
         Minute(present - 3 * MINUTE, sent=12, backlog=7),
-        Minute(present - 2 * MINUTE, sent=1, backlog=0),
+        Minute(present - 2 * MINUTE, sent=1, backlog=0, deleted=5),
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from infra.deploy import TEMPLATE
 from novaburst import bounds
 from novaburst.settings import Settings
-from scaling_lambda.metrics import COST, COUNTS, NAMESPACE, SECONDS_TO_LAUNCH
+from scaling_lambda.metrics import BRAKED, COST, COUNTS, NAMESPACE, SECONDS_TO_LAUNCH
 
 PROJECT = TEMPLATE.parents[1]
 # What CreateStack takes inline, in bytes.
@@ -170,7 +170,7 @@ def test_the_dashboard_shows_every_metric_of_the_lambda(template: Any) -> None:
     series = [series for widget in body["widgets"] for series in widget["properties"]["metrics"]]
     shown = {one[1] for one in series if one[0] == NAMESPACE}
     # The queue's own metric shows the backlog better: it comes without the Lambda.
-    assert shown == {*COUNTS, COST, SECONDS_TO_LAUNCH} - {"Backlog"}
+    assert shown == {*COUNTS, COST, BRAKED, SECONDS_TO_LAUNCH} - {"Backlog"}
 
 
 def test_the_template_fits_into_one_create_stack_call() -> None:

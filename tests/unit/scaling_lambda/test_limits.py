@@ -26,3 +26,4 @@ def test_a_persons_minimum_never_lowers_the_operators_nor_passes_the_maximum(dat
     raised = limits.at_least(asked)
     assert minimum <= raised.minimum <= maximum
     assert raised.minimum == min(max(minimum, asked), maximum)
+    assert (limits.asked, raised.asked) == (0, min(asked, maximum))

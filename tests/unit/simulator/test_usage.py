@@ -7,6 +7,7 @@ import cfnlint.decode
 import pytest
 
 from infra.deploy import TEMPLATE
+from scaling_lambda import traffic
 from scaling_lambda.metrics import COST, COUNTS
 from simulator.usage import LAMBDA_GB, LOG_DAYS, Look, Minute, Rest, Worker
 from web_tier import listener, sampler, waker
@@ -55,7 +56,7 @@ def test_a_minute_with_work_has_the_wakes_and_samples_of_the_web_tier() -> None:
     processes = WebSettings.model_fields["web_workers"].default
     assert Minute().wakes == processes * 60 / waker.PERIOD_SECONDS
     assert Minute().sqs == 60 / sampler._BUSY_SECONDS
-    assert Minute().metric_reads == 3 * (1 + processes)
+    assert Minute().metric_reads == len(traffic._SERIES) * (1 + processes)
     assert Minute().seconds + Look().seconds <= 60
 
 
