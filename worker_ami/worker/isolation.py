@@ -106,7 +106,7 @@ class Isolation:
     def _ask(self, child: "_Child", data: bytes) -> Classified:
         try:
             answer = child.ask(data, self._seconds)
-        except _DiedError:
+        except (_DiedError, IsolationError):
             self._child = None
             raise
         if isinstance(answer, _Refused):
@@ -138,7 +138,10 @@ class _Child:
         Raises:
             IsolationError: it did not become ready.
         """
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - our own
+        try:
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - our own
+        except OSError as error:
+            raise IsolationError(f"no child could be started: {error}") from error
         self._late = False
         try:
             self._exchange(None, _START_SECONDS)
@@ -150,6 +153,7 @@ class _Child:
 
         Raises:
             _DiedError: it died, ran out of time, or answered nonsense.
+            IsolationError: it could not be watched over, and was ended.
         """
         answer = self._exchange(data, seconds)
         try:
@@ -165,7 +169,12 @@ class _Child:
     def _exchange(self, data: bytes | None, seconds: float) -> bytes:
         # Killing it ends every wait on its pipes, for writing and for reading.
         timer = threading.Timer(seconds, self._time_is_up)
-        timer.start()
+        try:
+            timer.start()
+        except RuntimeError as error:
+            # A machine without room for a thread says nothing of the image.
+            self.kill()
+            raise IsolationError(f"no child can be watched over: {error}") from error
         try:
             if data is not None:
                 write_frame(_open(self._process.stdin), data)

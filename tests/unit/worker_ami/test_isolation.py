@@ -166,3 +166,22 @@ def test_many_threads_take_turns(isolation: Isolation) -> None:
 
     with ThreadPoolExecutor(3) as threads:
         assert list(threads.map(label, contents * 2)) == ["daisy", "worker_crashed", "palace"] * 2
+
+
+def test_a_machine_that_starts_no_process_and_no_thread_says_nothing_of_the_image(
+    new_isolation: NewIsolation, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = Orders(model_dir=model.folder, engine="onnxruntime", max_bytes=1, max_pixels=1, memory=512 << 20)
+    with pytest.raises(IsolationError, match="no child could be started"):
+        Isolation(orders, 20, command=("/nowhere/python",)).classify(daisy())
+
+    def without_room(timer: threading.Timer) -> None:
+        raise RuntimeError("can't start new thread")
+
+    before, isolation = children(), new_isolation()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Timer, "start", without_room)
+        with pytest.raises(IsolationError, match="can't start new thread"):
+            isolation.classify(daisy())
+    assert children() == before
+    assert isolation.classify(daisy()).guesses[0].label == "daisy"
