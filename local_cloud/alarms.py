@@ -33,8 +33,8 @@ class Alarms:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="alarms")
         self._samples: dict[MetricId, list[float]] = defaultdict(list)
-        # By queue, how many had been sent at the latest sample.
-        self._sent: dict[str, int] = {}
+        # By queue, how many had been sent to it and deleted from it at the latest sample.
+        self._counted: dict[str, tuple[int, int]] = {}
         self._current = period_start(time.time(), minute_seconds)
 
     def start(self) -> None:
@@ -64,11 +64,12 @@ class Alarms:
             for definition, state in self._backends.alarms():
                 self._evaluate(definition, state, now)
         for depths in self._backends.queue_depths(now):
+            sent, deleted = self._counted.get(depths.name, (0, 0))
+            self._counted[depths.name] = depths.sent, depths.deleted
             # A queue of that name that counts less than before is another one.
-            before = self._sent.get(depths.name, 0)
-            self._sent[depths.name] = depths.sent
-            sent = depths.sent - before if depths.sent >= before else depths.sent
-            for metric, value in queue_metrics(depths, sent).items():
+            if sent > depths.sent or deleted > depths.deleted:
+                sent = deleted = 0
+            for metric, value in queue_metrics(depths, depths.sent - sent, depths.deleted - deleted).items():
                 self._samples[metric].append(value)
 
     def _evaluate(self, definition: Definition, present: AlarmState, now: float) -> None:
@@ -98,10 +99,11 @@ class Alarms:
         return seconds / MINUTE_SECONDS * self._minute
 
 
-def queue_metrics(depths: QueueDepths, sent: int) -> dict[MetricId, float]:
-    """The AWS/SQS metrics of a queue at one moment; `sent` are the messages since the moment before."""
+def queue_metrics(depths: QueueDepths, sent: int, deleted: int) -> dict[MetricId, float]:
+    """The AWS/SQS metrics of a queue at one moment; `sent` and `deleted` are the messages since the moment before."""
     values = {
         "NumberOfMessagesSent": sent,
+        "NumberOfMessagesDeleted": deleted,
         "ApproximateNumberOfMessagesVisible": depths.visible,
         "ApproximateNumberOfMessagesNotVisible": depths.not_visible,
         "ApproximateNumberOfMessagesDelayed": depths.delayed,

@@ -20,7 +20,7 @@ from local_cloud.instance import InstanceView
 from local_cloud.lambda_host import FunctionCode
 from local_cloud.mends import instances
 from local_cloud.mends.functions import code_of
-from local_cloud.mends.queues import sent_count
+from local_cloud.mends.queues import deleted_count, sent_count
 from local_cloud.metrics import MetricId, Statistics
 
 # moto's account for credentials that it did not make.
@@ -31,7 +31,7 @@ ACCOUNT = "123456789012"
 class QueueDepths:
     """How many messages a queue holds, by kind, and the age of the oldest (seconds; 0 for an empty queue).
 
-    `sent` are all that were ever sent to it.
+    `sent` and `deleted` are all that were ever sent to it, and deleted from it.
     """
 
     name: str
@@ -40,6 +40,7 @@ class QueueDepths:
     delayed: int
     oldest_age_seconds: float
     sent: int
+    deleted: int
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ class Backends:
                     (now - (m.sent_timestamp or 0) / 1000 for m in list(queue._messages)), default=0
                 ),
                 sent=sent_count(queue),
+                deleted=deleted_count(queue),
             )
             for queue in list(sqs_backends[self.account][self.region].queues.values())
         ]

@@ -86,6 +86,7 @@ def _only_the_latest_receipt_handle_deletes() -> None:
                 self.pending_messages.discard(message)
                 self.deleted_messages.add(receipt_handle)
                 self.deleted_messages.update(filter(None, message._old_receipt_handles))
+                self.deleted_count = deleted_count(self) + 1  # type: ignore[attr-defined] # ours
                 return
             if receipt_handle in message._old_receipt_handles:
                 return
@@ -170,7 +171,7 @@ def _sending_fires_no_event_source() -> None:
 
 
 def _sent_messages_are_counted() -> None:
-    # Why: CloudWatch has how many messages were sent to a queue; moto has no such metric.
+    # Why: CloudWatch has how many messages were sent to a queue, as of deleted ones; moto has no such metric.
     @replace(SQSBackend, "send_message")
     def send_message(original: Any, self: SQSBackend, queue_name: str, *args: Any, **kwargs: Any) -> Message:
         message: Message = original(self, queue_name, *args, **kwargs)
@@ -183,3 +184,8 @@ def _sent_messages_are_counted() -> None:
 def sent_count(queue: Queue) -> int:
     """How many messages have been sent to a queue since it was made."""
     return getattr(queue, "sent_count", 0)
+
+
+def deleted_count(queue: Queue) -> int:
+    """How many messages have been deleted from a queue since it was made."""
+    return getattr(queue, "deleted_count", 0)

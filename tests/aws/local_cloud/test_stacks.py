@@ -158,6 +158,9 @@ def test_queue_metrics_are_in_cloudwatch(cloud: "Cloud") -> None:
     def sent() -> float:
         return sum(points("NumberOfMessagesSent", "Sum"))
 
+    def deleted() -> float:
+        return sum(points("NumberOfMessagesDeleted", "Sum"))
+
     for _ in range(3):
         cloud.client("sqs").send_message(QueueUrl=url, MessageBody="m")
     cloud.eventually(lambda: max(points("ApproximateNumberOfMessagesVisible", "Maximum"), default=0) == 3)
@@ -167,6 +170,11 @@ def test_queue_metrics_are_in_cloudwatch(cloud: "Cloud") -> None:
     cloud.client("sqs").send_message_batch(QueueUrl=url, Entries=batch)
     # What is received, and what comes back, was not sent again.
     cloud.eventually(lambda: sent() == 5)
+    assert deleted() == 0
+    [taken] = cloud.client("sqs").receive_message(QueueUrl=url)["Messages"]
+    for _ in range(2):
+        cloud.client("sqs").delete_message(QueueUrl=url, ReceiptHandle=taken["ReceiptHandle"])
+    cloud.eventually(lambda: deleted() == 1)
 
 
 def test_setting_an_alarms_state_by_hand_runs_its_actions_once(cloud: "Cloud") -> None:
