@@ -80,7 +80,7 @@ def _shown(limits: "DataclassInstance") -> dict[str, Any]:
         value = getattr(limits, field.name)
         if isinstance(value, timedelta):
             shown[f"{field.name}_seconds"] = value.total_seconds()
-        # What an hour costs stands in the plan; the table of all prices is not a limit.
-        elif not isinstance(value, Prices):
+        # What an hour costs stands in the plan; neither the table of all prices nor what is asked for once is a limit.
+        elif not isinstance(value, Prices) and field.name != "asked":
             shown[field.name] = _shown(value) if is_dataclass(value) and not isinstance(value, type) else value
     return shown

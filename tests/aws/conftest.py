@@ -1,6 +1,7 @@
 """The queues and buckets of one deployment, in moto, as the tests against AWS calls need them."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
@@ -9,12 +10,19 @@ from moto import mock_aws
 from novaburst.bounds import MAX_MESSAGE_BYTES, VISIBILITY_TIMEOUT_SECONDS
 from novaburst.descriptions import core_session
 from novaburst.settings import Settings
+from scaling_lambda import tokens
 
 
 @pytest.fixture(scope="session")
 def session() -> boto3.Session:
     """One session for all tests: each new one reads the services' descriptions again, half a second a test."""
     return boto3.Session("testing", "testing", region_name="us-east-1", botocore_session=core_session())
+
+
+@pytest.fixture
+def tokens_turn_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hour of the client tokens turns half an hour from now: for some seconds from then on nothing is launched."""
+    monkeypatch.setattr(tokens, "_TURN", timedelta(minutes=(datetime.now(UTC).minute + 30) % 60))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from chalice.test import Client
 from novaburst.settings import Settings as SharedSettings
 from scaling_lambda.fleet import VIEW_SETTLES
 from scaling_lambda.settings import SettingsError
+from scaling_lambda.tokens import is_turning
 
 
 def app_of(handlers: Any) -> Chalice:
@@ -74,6 +75,8 @@ def test_a_wake_up_looks_again_until_anothers_launch_is_seen_whole(
         client.lambda_.invoke("on_wake", event)
         # The launch has moto's time, which is the real one.
         clock.sleep((datetime.now(UTC) - clock.now()).total_seconds())
+        if is_turning(clock.now()):
+            clock.sleep(VIEW_SETTLES.total_seconds())
         began = clock.now()
         # moto has launched one of two; to this reader the other one may be there unseen.
         answer = client.lambda_.invoke("on_wake", event).payload

@@ -101,7 +101,9 @@ def test_a_worker_that_was_not_the_first_of_its_launch_stays_idle_for_a_sixth_of
     metadata.notices["ami-launch-index"] = "3"
     status, log = end(start(environment, NOVABURST_IDLE_SECONDS="18"))
     assert status == 0
-    assert "idle for 3 s: finished" in [line["message"] for line in log]
+    [idle] = [int(line["message"].split()[2]) for line in log if line["message"].startswith("idle for ")]
+    # A busy machine sees it late, but not as late as by the whole time.
+    assert 3 <= idle < 9
 
 
 def test_a_worker_told_to_stop_ends_within_its_grace_with_status_zero(environment: dict[str, str]) -> None:
