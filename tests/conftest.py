@@ -2,12 +2,17 @@
 
 import logging
 import os
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from PIL import Image
+
+from scaling_lambda.fleet import VIEW_SETTLES
+from scaling_lambda.tokens import is_turning
 
 # How long an example takes is the machine's business: several tests run side by side, and others beside them.
 settings.register_profile("untimed", deadline=None)
@@ -15,6 +20,8 @@ settings.load_profile("untimed")
 
 # The folders whose files take minutes, not seconds: what begins last should be short where several run side by side.
 _LONGEST = ("tests/aws/worker_ami", "tests/browser", "tests/aws/local_cloud")
+# The folders in which the deployed Lambda launches, by the clock on the wall.
+_LAUNCHING = ("tests/e2e", "tests/fleet", "tests/faults")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -31,6 +38,14 @@ def _no_real_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+
+
+@pytest.fixture(autouse=True)
+def _not_while_nothing_may_be_launched(request: pytest.FixtureRequest) -> None:
+    """Whoever expects a launch soon begins when the hour of the client tokens does not turn just then."""
+    if request.node.nodeid.startswith(_LAUNCHING):
+        while any(is_turning(datetime.now(UTC) + soon * VIEW_SETTLES) for soon in range(3)):
+            time.sleep(1)
 
 
 @pytest.fixture(autouse=True)
