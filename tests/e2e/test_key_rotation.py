@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -123,7 +123,8 @@ def tier(aws: Guarded, tmp_path: Path) -> Iterator[Tier]:
     tier.start("web", "gunicorn", "--config", "python:web_tier.gunicorn_config", "web_tier.app:create_app()")
     tier.listen()
     with answering(Fleet(Deployment(settings))):
-        until(lambda: ready(tier), 150)
+        # A listener that has asked AWS has read its key.
+        until(lambda: ready(tier) and psutil.Process(tier.processes["listener"].pid).net_connections(), 150)
         yield tier
         for name in tier.processes:
             tier.end(name)
@@ -181,7 +182,10 @@ def test_a_new_key_is_taken_by_a_reload_that_loses_no_upload_after_which_the_old
         go_on.wait()
         yield body[500_000:]
 
-    with ThreadPoolExecutor(5) as pool:
+    with ThreadPoolExecutor(5) as pool, ExitStack() as ending:
+        # Also of a test that fails: the pool waits for its clients.
+        ending.callback(over.set)
+        ending.callback(go_on.set)
         clients = [pool.submit(upload_on_and_on, client) for client in range(4)]
         slow = pool.submit(
             requests.post, f"{tier.url}/api/v1/upload?wait=100", data=slowly(), headers={"Content-Type": kind}
