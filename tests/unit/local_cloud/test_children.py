@@ -3,6 +3,8 @@
 import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -30,39 +32,38 @@ def test_a_new_start_ends_what_a_killed_part_has_left_behind(tmp_path: Path) -> 
         spawner.stop()
 
 
-def test_parts_that_are_stopped_together_take_the_time_of_the_slowest(tmp_path: Path) -> None:
+@contextmanager
+def five_parts(on_term: str, folder: Path) -> Iterator[list[Child]]:
+    """Five that are up, and do that when they are asked to end."""
     spawner = Spawner()
-    slow = ("sh", "-c", "trap 'sleep 2; echo ended; exit 0' TERM; echo up; while :; do sleep 0.05; done")
-    children = [Child(f"part {n}", slow, os.environ, tmp_path / f"log{n}", spawner) for n in range(5)]
+    command = ("sh", "-c", f"trap '{on_term}' TERM; echo up; while :; do sleep 0.05; done")
+    children = [Child(f"part {n}", command, os.environ, folder / f"log{n}", spawner) for n in range(5)]
     try:
         for child in children:
             child.start()
         until(lambda: all(child.last_lines() == "up" for child in children), 60)
+        yield children
+    finally:
+        spawner.stop()
+
+
+def test_parts_that_are_stopped_together_take_the_time_of_the_slowest(tmp_path: Path) -> None:
+    with five_parts("sleep 2; echo ended; exit 0", tmp_path) as children:
         began = time.monotonic()
         stop_together(children, 60)
         assert time.monotonic() - began < 6
         assert [child.last_lines() for child in children] == ["up\nended"] * 5
         assert [child.exit_status for child in children] == [0] * 5
-    finally:
-        spawner.stop()
 
 
 def test_of_parts_that_are_stopped_together_one_that_does_not_end_is_killed_after_the_grace_of_all(
     tmp_path: Path,
 ) -> None:
-    spawner = Spawner()
-    deaf = ("sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.05; done")
-    children = [Child(f"part {n}", deaf, os.environ, tmp_path / f"log{n}", spawner) for n in range(5)]
-    try:
-        for child in children:
-            child.start()
-        until(lambda: all(child.last_lines() == "up" for child in children), 60)
+    with five_parts("", tmp_path) as children:
         began = time.monotonic()
         stop_together(children, 2)
         assert 2 <= time.monotonic() - began < 6
         assert [child.exit_status for child in children] == [-signal.SIGKILL] * 5
-    finally:
-        spawner.stop()
 
 
 def started(pids: Path, times: int) -> list[psutil.Process] | None:

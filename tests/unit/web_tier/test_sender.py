@@ -8,20 +8,10 @@ from botocore.exceptions import ReadTimeoutError
 
 from novaburst.contract import Request, utc_now
 from novaburst.queues import Queue
+from tests.unit.web_tier.sent import Sent
 from web_tier import sender as sending
 from web_tier.sender import Sender
 from web_tier.store import Store
-
-
-class Sent:
-    """A queue that keeps what is sent."""
-
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-
-    def send(self, bodies: list[str]) -> list[int]:
-        self.messages += bodies
-        return []
 
 
 def request(image_id: str) -> Request:

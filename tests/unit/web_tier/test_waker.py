@@ -5,18 +5,8 @@ from contextlib import AbstractContextManager
 from typing import cast
 
 from novaburst.queues import Queue
+from tests.unit.web_tier.sent import Sent
 from web_tier.waker import WAKE_MESSAGE, Waker
-
-
-class Sent:
-    """A queue that keeps what is sent."""
-
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-
-    def send(self, bodies: list[str]) -> list[int]:
-        self.messages += bodies
-        return []
 
 
 def test_a_burst_of_uploads_sends_a_handful_of_wake_ups() -> None:
